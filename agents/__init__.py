@@ -1,0 +1,1 @@
+"""One mind: a role, a model, tools, a memory; and the prompts it is given."""

@@ -1,0 +1,1 @@
+"""Models behind one seam: LiteLLM, offline doubles, and wrappers that stack."""

@@ -1,0 +1,95 @@
+"""One tool call, from a model's wish to a result that it can be shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+from pydantic_core import to_jsonable_python
+
+from phalanx.errors import PhalanxError, ToolDenied, ToolExecutionError, ToolNotFoundError
+from phalanx.messages import ToolCall, ToolResult
+from phalanx.runtime.run import Run
+
+from .tool import Tool, check_arguments, find
+
+Approver = Callable[[ToolCall], bool | Awaitable[bool]]
+MAX_RESULT_CHARS = 200_000
+
+
+async def use(run: Run, tools: Mapping[str, Tool], call: ToolCall, approve: Approver | None) -> ToolResult:
+    """Make one tool call as a step of the run. What goes wrong becomes a result with `error`, for the model to see.
+
+    approve: asked before a tool that needs approval; with none it is denied.
+    """
+    try:
+        tool = find(tools, call.tool_name)
+    except ToolNotFoundError as problem:
+        return _failed(call, problem)
+    problem = call.arguments_error or check_arguments(tool, call.parameters)
+    if problem is not None:
+        return ToolResult(
+            success=False, error=f"invalid arguments: {problem}", tool_call_id=call.id, tool_name=call.tool_name
+        )
+    if getattr(tool, "needs_approval", False) and not await _approved(call, approve):
+        reason = "nobody is there to approve it" if approve is None else "it was not approved"
+        return _failed(call, ToolDenied(call.tool_name, reason))
+
+    async def execute(_key: str) -> ToolResult:
+        try:
+            with anyio.fail_after(getattr(tool, "timeout", None)):
+                return as_result(call, await tool.execute(**call.parameters))
+        except PhalanxError as failure:
+            return _failed(call, failure)
+        except Exception as failure:  # noqa: BLE001 - a tool may raise anything; the model is told what
+            return _failed(call, ToolExecutionError(call.tool_name, failure))
+
+    return await run.step("tool", call.tool_name, call, execute, idempotent=bool(getattr(tool, "idempotent", False)))
+
+
+def as_result(call: ToolCall, value: object) -> ToolResult:
+    """Whatever a tool returned as a ToolResult; binary and unencodable text are errors that say so."""
+    if isinstance(value, ToolResult):
+        return value.model_copy(update={"tool_call_id": call.id, "tool_name": call.tool_name})
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _failed(call, ToolExecutionError(call.tool_name, TypeError(
+            f"it returned {len(value)} bytes of binary data; a tool must return text or JSON values"
+        )))  # fmt: skip
+    text = shown(value)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        return _failed(call, ToolExecutionError(call.tool_name, ValueError(f"it returned broken text: {problem}")))
+    return ToolResult(output=value if isinstance(value, str) else jsonable(value), tool_call_id=call.id,
+                      tool_name=call.tool_name)  # fmt: skip
+
+
+def shown(value: object) -> str:
+    """A tool's output as the text a model is shown; very long text is cut, and says so."""
+    text = value if isinstance(value, str) else json.dumps(jsonable(value), ensure_ascii=False)
+    if len(text) > MAX_RESULT_CHARS:
+        return f"{text[:MAX_RESULT_CHARS]}\n[cut: {len(text) - MAX_RESULT_CHARS} of {len(text)} characters not shown]"
+    return text
+
+
+def result_text(result: ToolResult) -> str:
+    """A tool's result as the model is shown it."""
+    return shown(result.output) if result.success else f"Error: {result.error}"
+
+
+def jsonable(value: object) -> Any:
+    """A value as JSON can hold it; what JSON cannot hold is shown by its repr."""
+    return to_jsonable_python(value, fallback=repr, bytes_mode="base64")
+
+
+async def _approved(call: ToolCall, approve: Approver | None) -> bool:
+    if approve is None:
+        return False
+    answer = approve(call)
+    return bool(await answer if isinstance(answer, Awaitable) else answer)
+
+
+def _failed(call: ToolCall, failure: Exception) -> ToolResult:
+    return ToolResult(success=False, error=str(failure), tool_call_id=call.id, tool_name=call.tool_name)

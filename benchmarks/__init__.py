@@ -1,0 +1,1 @@
+"""Which formation is worth its cost."""

@@ -1,0 +1,1 @@
+"""Pure rules: typed ballots in, a decision out."""

@@ -1,0 +1,64 @@
+"""Settings from the environment, read when they are needed, and the small helpers every room shares.
+
+PHALANX_MODEL        the default model, "provider/name"
+PHALANX_PROVIDER     the default provider, when no model is named
+PHALANX_API_KEY      a key that goes before the provider's own
+PHALANX_TEMPERATURE  the default sampling temperature
+PHALANX_HOME         where the command line keeps its runs
+PHALANX_LOG_LEVEL    the command line's log level
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from phalanx.errors import ConfigurationError
+
+MAX_TASK_CHARS = 2_000_000
+DEFAULT_TEMPERATURE = 0.7
+DEFAULT_MAX_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; None where it says nothing."""
+
+    model: str | None = None
+    provider: str | None = None
+    api_key: str | None = None
+    temperature: float | None = None
+    home: str | None = None
+    log_level: str | None = None
+
+    def __repr__(self) -> str:
+        key = "None" if self.api_key is None else "'…'"
+        return (
+            f"Settings(model={self.model!r}, provider={self.provider!r}, api_key={key}, "
+            f"temperature={self.temperature!r}, home={self.home!r}, log_level={self.log_level!r})"
+        )
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read the PHALANX_* variables; an empty one counts as not set.
+
+        Raises ConfigurationError when PHALANX_TEMPERATURE is not a number.
+        """
+
+        def get(name: str) -> str | None:
+            return os.environ.get(f"PHALANX_{name}") or None
+
+        temperature = get("TEMPERATURE")
+        try:
+            warmth = None if temperature is None else float(temperature)
+        except ValueError:
+            raise ConfigurationError(f"PHALANX_TEMPERATURE={temperature!r} must be a number from 0 to 2") from None
+        return cls(get("MODEL"), get("PROVIDER"), get("API_KEY"), warmth, get("HOME"), get("LOG_LEVEL"))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for an error message: ' (did you mean …?)' with the known word most like `word`, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""

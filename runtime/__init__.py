@@ -1,0 +1,1 @@
+"""One execution: its log, its events, its limits, its blackboard."""

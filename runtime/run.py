@@ -1,0 +1,312 @@
+"""One execution. `Run.step` is the only place where a model, a tool or a person is called."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any, Self, TypeVar
+
+import anyio
+
+from phalanx.errors import CircuitOpen, LimitExceeded, ProviderTimeout, StreamCut
+from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage, estimate_request
+
+from .events import AnyEvent, Event, LimitRefused, OutcomeStatus, StepFinished, StepKind, StepStarted, Token, Warned
+from .limits import Accounts, Limits, Need, block_accounts
+from .log import Log, MemoryLog
+
+Listener = Callable[[AnyEvent], None]
+Result = TypeVar("Result", Completion, ToolResult, str)
+E = TypeVar("E", bound=Event)
+
+FREE = Usage()
+
+
+class Execution:
+    """What all branches of one execution share: its log, its listeners, its events' order."""
+
+    def __init__(self, run_id: str, log: Log, seed: int, listeners: tuple[Listener, ...], streaming: bool) -> None:
+        self.run_id, self.log, self.seed = run_id, log, seed
+        self.listeners, self.streaming = listeners, streaming
+        self.seq = 0
+        self.pending: list[AnyEvent] = []
+        self.flushing = anyio.Lock()
+
+    def record(self, event: AnyEvent) -> None:
+        self.pending.append(event)
+        for listener in self.listeners:
+            listener(event)
+
+    async def flush(self) -> None:
+        """Make what was recorded durable, in order; back only when it is."""
+        if self.log.instant:
+            await self._write()
+            return
+        async with self.flushing:
+            await self._write()
+
+    async def _write(self) -> None:
+        if self.pending:
+            records, self.pending = self.pending, []
+            await self.log.append(f"run/{self.run_id}", records)
+
+
+class Run:
+    """One branch of an execution: it makes calls, draws on its accounts, and names what it does causally.
+
+    Branches are opened with `branch`, always in program order and never in order of arrival, so the same run gives
+    every step the same key however its calls are scheduled.
+    """
+
+    __slots__ = ("_counts", "accounts", "depth", "execution", "parent", "path", "up", "usage")
+
+    def __init__(
+        self,
+        execution: Execution,
+        path: tuple[str, ...],
+        accounts: Accounts,
+        *,
+        up: Run | None = None,
+        deeper: bool = False,
+    ) -> None:
+        self.execution, self.path, self.accounts, self.up = execution, path, accounts, up
+        self.parent = execution.seq or None
+        self.depth = 0 if up is None else up.depth + deeper
+        self.usage = Usage()
+        self._counts: dict[str, int] = {}
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        limits: Limits | None = None,
+        log: Log | None = None,
+        seed: int = 0,
+        run_id: str | None = None,
+        listeners: tuple[Listener, ...] = (),
+        streaming: bool = False,
+    ) -> Run:
+        """A new execution's root branch.
+
+        limits: what all of it may use, besides the `with limits(...)` blocks around the caller. log: where its
+        events go (default: memory). streaming: ask models for streamed answers, so that listeners see tokens.
+        """
+        execution = Execution(run_id or new_run_id(), log or MemoryLog(), seed, listeners, streaming)
+        return cls(execution, (name,), block_accounts().within(limits, f"run {name!r}"))
+
+    @property
+    def run_id(self) -> str:
+        """The execution's id."""
+        return self.execution.run_id
+
+    @property
+    def seed(self) -> int:
+        """The execution's seed, from which all chance in it comes."""
+        return self.execution.seed
+
+    def branch(self, name: str, *, limits: Limits | None = None, owner: str = "", deeper: bool = False) -> Run:
+        """A branch below this one; a name used before gets a number, in program order."""
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        label = name if count == 1 else f"{name}#{count}"
+        accounts = self.accounts.within(limits, owner or repr(name))
+        return Run(self.execution, (*self.path, label), accounts, up=self, deeper=deeper)
+
+    def emit(self, kind: type[E], *facts: object, **named: object) -> E:
+        """Put an event of this branch into the one ordered stream; `facts` are its own fields, in order."""
+        execution = self.execution
+        execution.seq += 1
+        make: Any = kind
+        event: E = make(execution.run_id, execution.seq, self.path, time.time(), self.parent, *facts, **named)
+        record: Any = event
+        execution.record(record)
+        return event
+
+    def emit_token(self, member: str, text: str, key: str) -> None:
+        """Show a piece of an answer to listeners; it is not recorded."""
+        execution = self.execution
+        event = Token(execution.run_id, execution.seq, self.path, time.time(), self.parent, member, text, key)
+        for listener in execution.listeners:
+            listener(event)
+
+    def warn(self, text: str) -> None:
+        """Say something to the user in the event stream."""
+        self.emit(Warned, text)
+
+    def add_usage(self, usage: Usage) -> None:
+        """Count what was spent, here and in every branch above."""
+        branch: Run | None = self
+        while branch is not None:
+            branch.usage += usage
+            branch = branch.up
+
+    async def step(
+        self,
+        step: StepKind,
+        name: str,
+        request: Request | ToolCall | str,
+        call: Callable[[str], Awaitable[Result]],
+        *,
+        need: Need | None = None,
+        idempotent: bool = True,
+    ) -> Result:
+        """Make one call: reserve, record its start, call, settle, record its end.
+
+        step, name, request: what is called and with what. call: makes it; it gets the step's causal key. need: the
+        most it may cost (None: it costs nothing). idempotent: whether it may be repeated when its end is unknown.
+        Raises LimitExceeded before anything is called, or whatever `call` raises.
+        """
+        count = self._counts[step] = self._counts.get(step, 0) + 1
+        key = f"{'/'.join(self.path)}/{step}-{count}"
+        if need is not None:
+            try:
+                await self.accounts.reserve(need)
+            except LimitExceeded as refusal:
+                self.emit(LimitRefused, refusal.what, refusal.owner, refusal.spent, refusal.limit)
+                raise
+        self.emit(StepStarted, key, step, name, request, idempotent)
+        attempts = _Attempts(self.accounts, need, request)
+        token = _current.set((self, attempts))
+        started = anyio.current_time()
+        settled = False
+        try:
+            await self.execution.flush()
+            async with self._gates(step):
+                started, attempts.made = anyio.current_time(), True
+                result = await call(key)
+            usage = attempts.total(result)
+            settled = True
+            self._settle(attempts, usage)
+            self.emit(StepFinished, key, step, name, "ok", anyio.current_time() - started, usage, result)
+            await self.execution.flush()
+        except BaseException as failure:
+            if not settled:
+                usage = attempts.total_of_failed(failure)
+                self._settle(attempts, usage)
+                status, text = _status(failure), f"{type(failure).__name__}: {failure}"
+                self.emit(StepFinished, key, step, name, status, anyio.current_time() - started, usage, None, text)
+            raise
+        finally:
+            _current.reset(token)
+        return result
+
+    def _gates(self, step: StepKind) -> AbstractAsyncContextManager[object]:
+        if step != "model" or not self.accounts.gates:
+            return _OPEN
+        return _Gates(self.accounts.gates)
+
+    def _settle(self, attempts: _Attempts, usage: Usage) -> None:
+        if attempts.need is not None:
+            self.accounts.settle(attempts.need, usage, attempts.lost)
+        self.add_usage(usage)
+
+
+_OPEN: AbstractAsyncContextManager[object] = nullcontext()
+
+
+class _Gates(AsyncExitStack):
+    """All semaphores of a branch, entered in one order (outermost first) so that branches cannot block each other."""
+
+    def __init__(self, gates: tuple[anyio.Semaphore, ...]) -> None:
+        super().__init__()
+        self._semaphores = gates
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        try:
+            for gate in reversed(self._semaphores):
+                await self.enter_async_context(gate)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+
+class _Attempts:
+    """How often a step's call was really made: retries and fallbacks are calls too, and draw on the same limits."""
+
+    __slots__ = ("accounts", "failed", "lost", "made", "need", "request", "worst")
+
+    def __init__(self, accounts: Accounts, need: Need | None, request: object) -> None:
+        self.accounts, self.need, self.request = accounts, need, request
+        self.worst = None if need is None else need.copy()
+        self.failed, self.lost, self.made = FREE, Need(0), False
+
+    def another(self, failure: BaseException) -> None:
+        """One attempt failed and another follows; an attempt that may have been paid for stays held at its worst."""
+        if self.need is not None and self.worst is not None:
+            more = self.worst.copy() if _may_be_paid(failure) else Need(1)
+            self.accounts.take(more)
+            self.need.add(more)
+        self.failed += self._cost_of(failure)
+
+    def total(self, result: object) -> Usage:
+        if not isinstance(result, Completion) or result.cached:
+            return self.failed
+        return self.failed + result.usage
+
+    def total_of_failed(self, failure: BaseException) -> Usage:
+        return self.failed + self._cost_of(failure)
+
+    def _cost_of(self, failure: BaseException) -> Usage:
+        """Nothing but the call if the provider refused it; the prompt, at no known price, if nobody knows."""
+        if self.worst is None or not self.made or isinstance(failure, LimitExceeded | CircuitOpen):
+            return FREE
+        if not _may_be_paid(failure):
+            return Usage(calls=1)
+        self.lost.add(self.worst)
+        tokens = estimate_request(self.request) if isinstance(self.request, Request) else 0
+        return Usage(calls=1, input_tokens=tokens, unpriced_calls=0 if self.worst.free else 1, estimated=True)
+
+
+def _may_be_paid(failure: BaseException) -> bool:
+    return isinstance(failure, ProviderTimeout | StreamCut) or not isinstance(failure, Exception)
+
+
+_current: ContextVar[tuple[Run, _Attempts] | None] = ContextVar("phalanx_step", default=None)
+
+
+def another_attempt(failure: BaseException) -> None:
+    """Say that the step around the caller makes its call once more, after `failure`.
+
+    Raises LimitExceeded when the limits do not allow another call; whoever retries then raises `failure`.
+    """
+    if (current := _current.get()) is not None:
+        current[1].another(failure)
+
+
+def emit_here(kind: type[E], *facts: object) -> None:
+    """Emit an event in the step around the caller; outside of a run it goes nowhere."""
+    if (current := _current.get()) is not None:
+        current[0].emit(kind, *facts)
+
+
+def warn_here(text: str) -> None:
+    """Warn in the step around the caller."""
+    emit_here(Warned, text)
+
+
+@contextmanager
+def outside_step() -> Iterator[None]:
+    """Hide the step around the caller: what is inside is a run of its own."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _status(failure: BaseException) -> OutcomeStatus:
+    if isinstance(failure, LimitExceeded):
+        return "refused"
+    if isinstance(failure, ProviderTimeout | TimeoutError):
+        return "timed_out"
+    return "failed" if isinstance(failure, Exception) else "cancelled"
+
+
+def new_run_id() -> str:
+    """A new id that sorts by time: 12 hex digits of milliseconds, then 12 of chance."""
+    return f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:12]}"
