@@ -1,0 +1,30 @@
+"""What all tests share: each async test runs on asyncio and on trio, under virtual time.
+
+A test marked `wire` talks to real sockets, so it runs once, on asyncio with a real clock. Tests import what they
+share as `tests.<name>`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# At the end, so that an installed phalanx, and not this checkout's rooms, is what tests import.
+if (root := str(Path(__file__).parent.parent)) not in sys.path:
+    sys.path.append(root)
+
+from tests.clock import Backend, backend
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "anyio_backend" in metafunc.fixturenames:
+        wire = metafunc.definition.get_closest_marker("wire") is not None
+        metafunc.parametrize("anyio_backend", ["real-asyncio"] if wire else ["asyncio", "trio"], indirect=True)
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> Backend:
+    """The event loop of this test, with a clock of its own that starts at the loop's first moment."""
+    return backend(request.param)
