@@ -1,4 +1,4 @@
-"""The providers that LiteLLM knows: their names, keys and a sensible model of each, as tables, so that nothing loads."""
+"""The providers that LiteLLM knows, their keys and a sensible model of each: tables, so that nothing is loaded."""
 
 from __future__ import annotations
 
