@@ -37,8 +37,12 @@ async def stream(model: Model, request: Request) -> AsyncIterator[Delta]:
         completion = await model.complete(request)
         yield Delta(text=completion.text, reasoning=completion.reasoning, completion=completion)
         return
-    async for delta in streaming(request):
-        yield delta
+    pieces = streaming(request)
+    try:
+        async for delta in pieces:
+            yield delta
+    finally:
+        await close(pieces)
 
 
 async def price(model: Model) -> Price | None:
@@ -91,8 +95,12 @@ class Wrapper:
         return await self.model.complete(request)
 
     async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
-        async for delta in stream(self.model, request):
-            yield delta
+        pieces = stream(self.model, request)
+        try:
+            async for delta in pieces:
+                yield delta
+        finally:
+            await close(pieces)
 
     async def aclose(self) -> None:
         await close(self.model)
