@@ -78,11 +78,14 @@ SLOTS: dict[str, str] = {
         "{task}\n\nThe team's answer:\n{answer}\n\n"
         "Check it against the task. Accept it only if it holds; otherwise say exactly what is wrong."
     ),
-    "rework": "{task}\n\nYour answer was:\n{answer}\n\nThe verifier rejected it:\n{objection}\n\nGive a corrected answer.",
+    "rework": (
+        "{task}\n\nYour answer was:\n{answer}\n\nThe verifier rejected it:\n{objection}\n\nGive a corrected answer."
+    ),
     "answer_line": "\n\nEnd with one line of the form\nAnswer: <your final answer>",
     "revise": (
         "{task}\n\nYour last answer was:\n{own}\n\nOther answers to the same task:\n{peers}\n\n"
-        "Treat the others as advice that may be wrong. {stubbornness} Then give your complete, updated answer.{contract}"
+        "Treat the others as advice that may be wrong. {stubbornness} "
+        "Then give your complete, updated answer.{contract}"
     ),
     "exchange": (
         "{task}\n\nSolutions proposed so far, in no order:\n{solutions}\n\n"

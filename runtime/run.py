@@ -74,7 +74,7 @@ class Run:
     ) -> None:
         self.execution, self.path, self.accounts, self.up = execution, path, accounts, up
         self.parent = execution.seq or None
-        self.depth = 0 if up is None else up.depth + deeper
+        self.depth: int = 0 if up is None else up.depth + deeper
         self.usage = Usage()
         self._counts: dict[str, int] = {}
 
@@ -114,6 +114,14 @@ class Run:
         label = name if count == 1 else f"{name}#{count}"
         accounts = self.accounts.within(limits, owner or repr(name))
         return Run(self.execution, (*self.path, label), accounts, up=self, deeper=deeper)
+
+    def within(self, limits: Limits | None, owner: str) -> Run:
+        """This branch under further limits; the branch itself when there are none."""
+        if limits is None:
+            return self
+        under = Run(self.execution, self.path, self.accounts.within(limits, owner), up=self)
+        under.parent, under._counts = self.parent, self._counts
+        return under
 
     def emit(self, kind: type[E], *facts: object, **named: object) -> E:
         """Put an event of this branch into the one ordered stream; `facts` are its own fields, in order."""
@@ -276,6 +284,12 @@ def another_attempt(failure: BaseException) -> None:
     """
     if (current := _current.get()) is not None:
         current[1].another(failure)
+
+
+def current_run() -> Run | None:
+    """The branch whose step is around the caller; None outside of a run."""
+    current = _current.get()
+    return None if current is None else current[0]
 
 
 def emit_here(kind: type[E], *facts: object) -> None:

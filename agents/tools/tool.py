@@ -84,25 +84,26 @@ class FunctionTool:
         if func is None or not callable(func):
             raise InvalidToolSchemaError(name or "?", "a FunctionTool needs func=, a function")
         self.func = func
-        self.name = name or getattr(func, "__name__", type(func).__name__)
+        self.name: str = name or str(getattr(func, "__name__", type(func).__name__))
         self.description = description or inspect.getdoc(func) or ""
         self.idempotent, self.timeout = idempotent, timeout
         self.cost_tier, self.needs_approval = cost_tier, needs_approval
         self._given = None if schema is None else object_schema(self.name, schema)
+        self._derived: dict[str, Any] | None = None
         self._model: type[BaseModel] | None = None
         if self._given is not None:
             self._check_arguments(self._given)
 
-    @functools.cached_property
+    @property
     def parameters(self) -> Mapping[str, Any]:
         """The JSON schema of the arguments, from the type hints unless one was given."""
         if self._given is not None:
             return self._given
-        schema = self._arguments().model_json_schema()
-        schema.pop("title", None)
-        for argument in schema.get("properties", {}).values():
-            argument.pop("title", None)
-        return schema
+        if self._derived is None:
+            self._derived = self._arguments().model_json_schema()
+            for titled in (self._derived, *self._derived.get("properties", {}).values()):
+                titled.pop("title", None)
+        return self._derived
 
     async def execute(self, **arguments: Any) -> Any:
         """Call the function; a plain function runs in a thread, so that it cannot hold up other members."""
@@ -110,6 +111,21 @@ class FunctionTool:
             checked = self._arguments().model_validate(arguments)
             arguments = {name: getattr(checked, name) for name in type(checked).model_fields if name in arguments}
         return await call_maybe_async(self.func, **arguments)
+
+    @property
+    def has_own_schema(self) -> bool:
+        """Whether a schema was given, rather than derived from the type hints."""
+        return self._given is not None
+
+    def check(self, arguments: Mapping[str, object]) -> str | None:
+        """What is wrong with the arguments, in one line; None when nothing is."""
+        if self._given is not None:
+            return check_schema(self._given, arguments)
+        try:
+            self._arguments().model_validate(dict(arguments))
+        except PydanticError as problem:
+            return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problem.errors())
+        return None
 
     def _arguments(self) -> type[BaseModel]:
         if self._model is None:
@@ -234,23 +250,24 @@ def object_schema(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_arguments(tool: Tool, arguments: Mapping[str, object]) -> str | None:
     """What is wrong with the arguments by the tool's schema, in one line; None when nothing is."""
-    if isinstance(tool, FunctionTool) and tool._given is None:
-        try:
-            tool._arguments().model_validate(dict(arguments))
-        except PydanticError as problem:
-            return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problem.errors())
-        return None
+    own: Callable[[Mapping[str, object]], str | None] | None = getattr(tool, "check", None)
+    return check_schema(tool.parameters, arguments) if own is None else own(arguments)
+
+
+def check_schema(schema: Mapping[str, Any], arguments: Mapping[str, object]) -> str | None:
+    """What is wrong with the arguments by a JSON schema, in one line; None when nothing is."""
     import jsonschema
 
-    problems = jsonschema.Draft202012Validator(dict(tool.parameters)).iter_errors(dict(arguments))
+    problems = jsonschema.Draft202012Validator(dict(schema)).iter_errors(dict(arguments))
     return "; ".join(f"{'.'.join(map(str, each.path)) or 'arguments'}: {each.message}" for each in problems) or None
 
 
-async def call_maybe_async(function: Callable[..., Any], **arguments: Any) -> Any:
+async def call_maybe_async(function: Callable[..., Any], *given: Any, **arguments: Any) -> Any:
     """Call a function that may be async; a plain one runs in a thread, left behind when the caller is cancelled."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        return await function(**arguments)
-    result = await anyio.to_thread.run_sync(functools.partial(function, **arguments), abandon_on_cancel=True)
+        return await function(*given, **arguments)
+    work = functools.partial(function, *given, **arguments)
+    result = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
     return await result if isinstance(result, Awaitable) else result
 
 

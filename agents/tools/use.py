@@ -26,8 +26,8 @@ async def use(run: Run, tools: Mapping[str, Tool], call: ToolCall, approve: Appr
     """
     try:
         tool = find(tools, call.tool_name)
-    except ToolNotFoundError as problem:
-        return _failed(call, problem)
+    except ToolNotFoundError as missing:
+        return _failed(call, missing)
     problem = call.arguments_error or check_arguments(tool, call.parameters)
     if problem is not None:
         return ToolResult(

@@ -1,0 +1,88 @@
+"""Typed answers: a pydantic type becomes a JSON schema for the model, and its text becomes a validated object."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+from pydantic import ValidationError as PydanticError
+
+from phalanx.errors import ValidationError
+from phalanx.messages import OutputSpec
+
+T = TypeVar("T")
+_BLOCK = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+
+
+class Shape(Generic[T]):
+    """The shape an answer must have.
+
+    type: any type pydantic can validate. schema: a JSON schema to show instead of the type's own, for constraints
+    known only at run time. A schema that is not an object's is wrapped in one with the field `value`.
+    Raises ValidationError when pydantic cannot make a schema of the type.
+    """
+
+    def __init__(self, type: type[T], *, name: str = "", schema: Mapping[str, Any] | None = None) -> None:
+        try:
+            self.adapter: TypeAdapter[T] = TypeAdapter(type)
+            own = self.adapter.json_schema() if schema is None else copy.deepcopy(dict(schema))
+        except Exception as problem:
+            raise ValidationError(f"output={type!r} cannot be described by a JSON schema: {problem}") from problem
+        self.wrapped = own.get("type") != "object" and "$ref" not in own
+        if self.wrapped:
+            inner = {key: value for key, value in own.items() if key != "$defs"}
+            own = {
+                "type": "object",
+                "properties": {"value": inner},
+                "required": ["value"],
+                "additionalProperties": False,
+                **({"$defs": own["$defs"]} if "$defs" in own else {}),
+            }
+        name = name or getattr(type, "__name__", "answer")
+        self.spec = OutputSpec(name=re.sub(r"\W+", "_", name), schema=own)
+
+    @property
+    def text(self) -> str:
+        """The schema as a model is shown it."""
+        return json.dumps(self.spec.schema_, ensure_ascii=False)
+
+    def parse(self, text: str) -> T:
+        """The validated object in an answer: the whole of it, or the first JSON value in it that fits.
+
+        Raises ValueError (pydantic's ValidationError or a plain one) that says what does not fit.
+        """
+        first: ValueError | None = None
+        for candidate in _json_values(text):
+            try:
+                if self.wrapped and isinstance(candidate, dict) and set(candidate) == {"value"}:
+                    return self.adapter.validate_python(candidate["value"])
+                return self.adapter.validate_json(json.dumps(candidate))
+            except PydanticError as problem:
+                first = first or ValueError(_said(problem))
+        raise first or ValueError("there is no JSON value in it")
+
+
+def _json_values(text: str) -> Iterator[Any]:
+    """Every JSON value in a text, the most deliberate first: the whole text, code blocks, then what is found in it."""
+    for whole in (text, *_BLOCK.findall(text)):
+        try:
+            yield json.loads(whole)
+        except ValueError:
+            continue
+    decoder = json.JSONDecoder()
+    at = 0
+    while (found := re.compile(r"[{\[]").search(text, at)) is not None:
+        try:
+            value, at = decoder.raw_decode(text, found.start())
+        except (ValueError, RecursionError):
+            at = found.start() + 1
+        else:
+            yield value
+
+
+def _said(problem: PydanticError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in problem.errors()[:5])

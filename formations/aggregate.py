@@ -1,0 +1,81 @@
+"""Several answers into one: written by an aggregator, joined, voted on, or by the user's own function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from phalanx.agents.prompts import fenced_all, label
+from phalanx.agents.task import Task
+from phalanx.errors import ConfigurationError
+from phalanx.settings import nearest
+
+from .base import Answer, Asking, Member, Outcome
+from .count import count, undecided_text
+from .team_run import TeamRun
+from .voting import Equivalence, Plurality, Rule
+
+Named = Literal["synthesize", "concat", "majority_vote"]
+Aggregation = Named | Any
+NAMED = ("synthesize", "concat", "majority_vote")
+
+
+def check_aggregation(aggregation: object) -> None:
+    """Raise ConfigurationError when it is no way to aggregate."""
+    if isinstance(aggregation, str):
+        if aggregation not in NAMED:
+            raise ConfigurationError(
+                f"there is no aggregation {aggregation!r}{nearest(aggregation, NAMED)}; there are: {', '.join(NAMED)}, "
+                "a rule such as Plurality(), or a function of the list of texts"
+            )
+    elif not callable(aggregation) and not hasattr(aggregation, "decide"):
+        raise ConfigurationError(f"aggregation={aggregation!r} is no name, no rule and no function")
+
+
+def aggregation_asks(aggregation: object, members: Sequence[Member], reads: int) -> list[Asking]:
+    """The askings an aggregation makes: one for "synthesize", none otherwise."""
+    if aggregation != "synthesize" or not members:
+        return []
+    return [Asking(_aggregator(members).name, "aggregate", 0, reads)]
+
+
+async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers: Sequence[Outcome]) -> Answer:
+    """One answer from several.
+
+    Raises MemberFailed or LimitExceeded when the aggregator cannot be asked; what a user's function raises.
+    """
+    if not isinstance(aggregation, str):
+        if hasattr(aggregation, "decide"):
+            return vote(aggregation, run, answers)
+        function: Callable[[list[str]], object] = aggregation
+        return Answer(str(function([outcome.text for outcome in answers])))
+    if aggregation == "concat":
+        return concat(answers) or Answer("")
+    if aggregation == "majority_vote":
+        return vote(Plurality(tie_break=()), run, answers)
+    run.hold(lambda: concat(answers))
+    run.begin("aggregate")
+    parts = [(label(at), outcome.text) for at, outcome in enumerate(answers)]
+    prompt = run.prompts("aggregate", task=run.text(task), answers=fenced_all(parts))
+    result = await run.ask(_aggregator(run.everyone), prompt, stage="aggregate", question=task.id)
+    return Answer(result.content, result.output)
+
+
+def concat(outcomes: Sequence[Outcome]) -> Answer | None:
+    """All answers under their authors' names; None when there are none."""
+    parts = [f"## {outcome.member}\n{outcome.text}" for outcome in outcomes if outcome.ok]
+    return Answer("\n\n".join(parts)) if parts else None
+
+
+def vote(rule: Rule, run: TeamRun, answers: Sequence[Outcome]) -> Answer:
+    """The answer a rule decides on; a tie or a missing agreement is told, not broken silently."""
+    counted = count(answers, rule, Equivalence(), eligible=len(answers), seed=run.seed)
+    run.record(counted, 0)
+    if counted.decision.winner is None:
+        return Answer(undecided_text(counted.decision), status="undecided", decision=counted.decision)
+    return Answer(counted.text_of(counted.decision.winner), status="completed", decision=counted.decision)
+
+
+def _aggregator(members: Sequence[Member]) -> Member:
+    seated = next((member for member in members if member.seat == "aggregator"), None)
+    return seated or next(member for member in members if member.seat is None)

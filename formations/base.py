@@ -1,0 +1,147 @@
+"""What every formation is: its answer, its members, and how the asking of one of them ended."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from phalanx.agents.agent import Agent
+from phalanx.agents.output import Shape
+from phalanx.agents.result import AgentResult
+from phalanx.agents.role import Role
+from phalanx.agents.task import Task
+from phalanx.errors import ConfigurationError
+from phalanx.messages import Message, Usage
+from phalanx.runtime.events import OutcomeStatus
+from phalanx.runtime.limits import Limits
+from phalanx.runtime.run import Run
+
+from .voting import Decision
+
+if TYPE_CHECKING:
+    from .team_run import TeamRun
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a formation gives back: text, perhaps a typed `output`; `status` is completed, undecided or partial."""
+
+    text: str
+    output: object = None
+    status: str = "completed"
+    decision: Decision | None = None
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one asking of one member ended: never an exception through its siblings.
+
+    `answer` is there when status is "ok"; `error` says why it is not. `messages` is exactly what it was sent.
+    """
+
+    member: str
+    role: str
+    stage: str
+    round: int
+    status: OutcomeStatus
+    answer: AgentResult | None = None
+    error: str | None = None
+    usage: Usage = Usage()
+    messages: tuple[Message, ...] = ()
+    failure: BaseException | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The answer's text; empty when there is none."""
+        return "" if self.answer is None else self.answer.content
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is an answer."""
+        return self.status == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of a vote: every member's text, what it was counted as (None: it abstained), and the decision."""
+
+    number: int
+    texts: Mapping[str, str]
+    choices: Mapping[str, str | None]
+    decision: Decision | None = None
+
+
+class NestedTeam(Protocol):
+    """A team as a member of another: what formations need of it. Teams implement it; formations never import them."""
+
+    name: str
+    limits: Limits | None
+
+    async def run_inside(self, around: TeamRun, branch: Run, task: Task, *, shape: Shape[Any] | None) -> AgentResult:
+        """Do a task in a branch of the run around it."""
+        ...
+
+    def plan(self) -> list[Asking]:
+        """Every asking it makes when nothing fails and nothing stops it early."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in a team: an agent or a whole team, under a name, perhaps in a special seat such as "lead"."""
+
+    name: str
+    who: Agent | NestedTeam
+    role: Role
+    seat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One asking that a formation will make: of whom, and how many earlier answers its prompt holds at most."""
+
+    member: str
+    stage: str
+    round: int = 0
+    reads: int = 0
+
+
+class FormationModel(BaseModel):
+    """A way of working together, as a value: its options are its fields, its state belongs to the run.
+
+    A formation is frozen, compares, hashes, pickles and round-trips through YAML by `kind`. `seats` are the special
+    seats that must be filled, `optional_seats` those that may be; `least` is the fewest other members.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    seats: ClassVar[tuple[str, ...]] = ()
+    optional_seats: ClassVar[tuple[str, ...]] = ()
+    least: ClassVar[int] = 1
+
+    def check(self, members: Sequence[Member]) -> None:
+        """Raise ConfigurationError or ValidationError when it cannot work with these members."""
+        free = [member for member in members if member.seat is None]
+        if len(free) < self.least:
+            what = "member" if self.least == 1 else "members"
+            raise ConfigurationError(f"{self.kind} needs at least {self.least} {what}, got {len(free)}")
+        filled = {member.seat for member in members}
+        for seat in self.seats:
+            if seat not in filled:
+                raise ConfigurationError(f"{self.kind} needs somebody in the seat {seat!r}: give {seat}=…")
+
+    def plan(self, members: Sequence[Member]) -> list[Asking]:
+        """Every asking it makes when nothing fails and nothing stops it early, in order; what `estimate()` counts."""
+        raise NotImplementedError
+
+    async def __call__(self, run: TeamRun, task: Task, /) -> Answer | str:
+        """Let the run's members do the task together."""
+        raise NotImplementedError
+
+
+Formation = FormationModel | Callable[["TeamRun", Task], Awaitable["Answer | str"]]

@@ -1,0 +1,58 @@
+"""From what members wrote to a decision: read each answer, merge equal ones, count by a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .base import Outcome
+from .voting import Ballot, Decision, Equivalence, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A count of answers.
+
+    outcomes: the answers that were read, by member. choices: what each member's answer was counted as: the
+    representative of its class; None is an abstention. decision: what the rule made of it.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    choices: Mapping[str, str | None]
+    decision: Decision
+
+    @property
+    def leader(self) -> str | None:
+        """The choice that is alone in first place, decided or not; None when several share it."""
+        leaders = self.decision.leaders
+        return leaders[0] if len(leaders) == 1 else None
+
+    def author_of(self, choice: str) -> str:
+        """The first member, in seat order, whose answer was counted as this choice."""
+        return next(name for name, each in self.choices.items() if each == choice)
+
+    def text_of(self, choice: str) -> str:
+        """The full answer of that member."""
+        return self.outcomes[self.author_of(choice)].text
+
+
+def count(outcomes: Sequence[Outcome], rule: Rule, equivalence: Equivalence, *, eligible: int, seed: int) -> Counted:
+    """Read, merge and count answers; an answer that cannot be read abstains.
+
+    outcomes: one answer a member. eligible: how many may vote, those who gave no answer included.
+    """
+    answers = [equivalence.read(outcome.text) for outcome in outcomes]
+    partition = equivalence.classes(answers)
+    choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
+    ballots = [
+        None if choices[outcome.member] is None
+        else Ballot(choices[outcome.member], voter=outcome.member, text=outcome.text)
+        for outcome in outcomes
+    ]  # fmt: skip
+    decision = rule.decide(ballots, seed=seed, eligible=eligible)
+    return Counted({outcome.member: outcome for outcome in outcomes}, choices, decision)
+
+
+def undecided_text(decision: Decision) -> str:
+    """What to say when nothing was decided and nobody is alone in front."""
+    return f"No decision: {decision.explanation}"

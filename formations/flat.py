@@ -1,0 +1,70 @@
+"""Equals: in turn over a shared board, or all at once and unseen; then one aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from phalanx.agents.task import Task
+
+from .aggregate import Aggregation, aggregate, aggregation_asks, check_aggregation, concat
+from .base import Answer, Asking, Member, Outcome
+from .gather import Gathering
+from .team_run import TeamRun
+
+
+class Flat(Gathering):
+    """Members are equals.
+
+    shared_memory: they speak in turn and each sees what stands on the board; without it all work at once and blind.
+    rounds: how often each speaks (more than once only makes sense with a shared memory). aggregation: "synthesize"
+    (the aggregator, else the first member, writes one answer), "concat", "majority_vote", a rule, or a function of
+    the texts. quorum: how many must answer (default: one).
+    """
+
+    kind: Literal["flat"] = "flat"
+    shared_memory: bool = True
+    rounds: int = Field(default=1, ge=1)
+    aggregation: Aggregation = "synthesize"
+    quorum: int | float | None = 1
+
+    optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
+
+    def check(self, members: Sequence[Member]) -> None:
+        super().check(members)
+        check_aggregation(self.aggregation)
+        if self.rounds > 1 and not self.shared_memory:
+            raise ValueError("flat with shared_memory=False is blind: rounds must be 1 (use debate for revisions)")
+
+    def plan(self, members: Sequence[Member]) -> list[Asking]:
+        free = [member for member in members if member.seat is None]
+        asks = [
+            Asking(member.name, "turn", round, round * len(free) + at if self.shared_memory else 0)
+            for round in range(self.rounds)
+            for at, member in enumerate(free)
+        ]
+        return asks + aggregation_asks(self.aggregation, members, len(free))
+
+    async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
+        said: list[Outcome] = []
+        for round in range(self.rounds):
+            run.begin("turn", round)
+            if self.shared_memory:
+                said = await self._in_turn(run, task, round)
+            else:
+                prompt = run.prompts("draft", task=run.text(task))
+                said = await self.gather(run, prompt, stage="turn", question=task.id, best=concat)
+        return await aggregate(self.aggregation, run, task, run.require(said, self.needed(len(run.members))))
+
+    async def _in_turn(self, run: TeamRun, task: Task, round: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        run.hold(lambda: concat(outcomes))
+        for member in run.members:
+            board = await run.see(member)
+            prompt = run.prompts("turn", task=run.text(task), roster=run.names(), board=board)
+            outcome = await run.try_ask(member, prompt, stage="turn", round=round, question=task.id)
+            outcomes.append(outcome)
+            run.raise_refusal(outcome)
+        return outcomes

@@ -1,0 +1,217 @@
+"""A lead who splits the task, workers who do the parts, a review, a synthesis, and perhaps a verifier with a veto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from phalanx.agents.output import Shape
+from phalanx.agents.prompts import fenced, fenced_all
+from phalanx.agents.result import AgentResult
+from phalanx.agents.task import Task
+from phalanx.messages import Data
+from phalanx.runtime.events import Delegated
+
+from .aggregate import concat
+from .assignments import Assignment, Plan, Review, agreed, plan_shape, review_shape
+from .base import Answer, Asking, Member, Outcome
+from .gather import Gathering
+from .team_run import Job, TeamRun
+
+
+class Check(Data):
+    """A verifier's verdict: `objection` says what is wrong when it is not accepted."""
+
+    accepted: bool
+    objection: str = ""
+
+
+class Hierarchical(Gathering):
+    """The lead sees the roster and gives typed assignments; the framework delegates them in dependency order.
+
+    max_stalls: reviews in a row that may bring no newly finished assignment before the lead has to answer with what
+    there is; progress is finished work, not the lead's opinion. max_rounds: rounds of assignments at most. review:
+    the lead may give further assignments after seeing results (one more lead call a round). reworks: how often the
+    lead may answer the verifier's objection; an answer that stays rejected is given with status "partial".
+    quorum: how many assignments of the first round must succeed (default: one).
+    """
+
+    kind: Literal["hierarchical"] = "hierarchical"
+    max_stalls: int = Field(default=3, ge=0)
+    max_rounds: int = Field(default=3, ge=1)
+    review: bool = True
+    reworks: int = Field(default=1, ge=0)
+    quorum: int | float | None = 1
+
+    seats: ClassVar[tuple[str, ...]] = ("lead",)
+    optional_seats: ClassVar[tuple[str, ...]] = ("verifier",)
+
+    def check(self, members: Sequence[Member]) -> None:
+        super().check(members)
+        for member in members:
+            if member.seat == "lead":
+                member.role.require("delegate")
+
+    def plan(self, members: Sequence[Member]) -> list[Asking]:
+        """With one assignment for each worker, and a review that asks for no more."""
+        lead = next(member.name for member in members if member.seat == "lead")
+        workers = [member.name for member in members if member.seat is None]
+        asks = [Asking(lead, "plan"), *(Asking(name, "assignment", 0, len(workers) - 1) for name in workers)]
+        if self.review:
+            asks.append(Asking(lead, "review", 0, len(workers)))
+        asks.append(Asking(lead, "synthesis", 0, len(workers)))
+        verifier = next((member.name for member in members if member.seat == "verifier"), None)
+        if verifier is not None:
+            asks.append(Asking(verifier, "verify", 0, 1))
+        return asks
+
+    async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
+        work = _Work(self, run, task)
+        await work.delegate(await work.plan())
+        while (more := await work.review()) is not None:
+            await work.delegate(more)
+        return await work.verified(await work.synthesis())
+
+
+class _Work:
+    """One task under one lead: what was assigned, what came back."""
+
+    def __init__(self, formation: Hierarchical, run: TeamRun, task: Task) -> None:
+        self.formation, self.run, self.task = formation, run, task
+        self.text, self.lead = run.text(task), run.seat("lead")
+        self.names = [member.name for member in run.members]
+        self.assigned: dict[str, Assignment] = {}
+        self.results: dict[str, Outcome] = {}
+        self.rounds = self.stalls = 0
+
+    async def plan(self) -> list[Assignment]:
+        """The lead's assignments, all of them to members that exist."""
+        self.run.begin("plan")
+        prompt = self.run.prompts("plan", task=self.text, roster=self.run.roster())
+        shape = plan_shape(self.names)
+        plan: Plan = (await self._ask_lead(prompt, "plan", shape)).output
+        return await agreed(plan.assignments, self, prompt)
+
+    async def repaired(self, prompt: str, unknown: Sequence[str]) -> list[Assignment]:
+        """The assignments once more, after naming members that do not exist."""
+        names = ", ".join(self.names)
+        objection = self.run.prompts("plan_repair", unknown=", ".join(map(repr, unknown)), names=names)
+        plan: Plan = (await self._ask_lead(f"{prompt}\n\n{objection}", "plan", plan_shape(self.names), 1)).output
+        return list(plan.assignments)
+
+    async def delegate(self, assignments: Sequence[Assignment]) -> None:
+        """Let the workers do them: in dependency order, at the same time where they are free of each other."""
+        jobs = []
+        for each in assignments:
+            self.assigned[each.id] = each
+            self.run.run.emit(Delegated, each.id, each.worker, each.task, tuple(each.depends_on))
+            inside = tuple(other for other in each.depends_on if other not in self.results)
+            jobs.append(Job(each.id, self.run.member(each.worker), self._prompt(each), after=inside))
+        self.run.hold(self._best)
+        before = self._finished()
+        outcomes = await self.run.ask_jobs(
+            jobs, stage="assignment", round=self.rounds, question=self.task.id, deadline=self.formation.deadline
+        )
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self.results[job.id] = outcome
+        for outcome in outcomes:
+            self.run.raise_refusal(outcome)
+        if self.rounds == 0:
+            self.run.require(outcomes, min(self.formation.needed(len(outcomes)), len(outcomes)))
+        self.rounds += 1
+        self.stalls = self.stalls + 1 if self._finished() == before else 0
+
+    async def review(self) -> list[Assignment] | None:
+        """What the lead wants done besides; None when it is done, or may not go on."""
+        formation = self.formation
+        if not formation.review or self.rounds >= formation.max_rounds or self.stalls >= max(formation.max_stalls, 1):
+            return None
+        self.run.begin("review", self.rounds - 1)
+        prompt = self.run.prompts("review", task=self.text, roster=self.run.roster(), results=self._shown())
+        review: Review = (await self._ask_lead(prompt, "review", review_shape(self.names), self.rounds - 1)).output
+        if review.done or not review.assignments:
+            return None
+        fresh = await agreed(review.assignments, self, prompt)
+        repeated = {(each.worker, each.task.strip().casefold()) for each in self._done()}
+        news = [each for each in fresh if (each.worker, each.task.strip().casefold()) not in repeated]
+        if len(news) < len(fresh):
+            self.warn("the lead assigned finished work again; it was not repeated")
+        return news or None
+
+    async def synthesis(self) -> Answer:
+        self.run.begin("synthesis")
+        prompt = self.run.prompts("synthesis", task=self.text, results=self._shown())
+        result = await self.run.ask(self.lead, prompt, stage="synthesis", question=self.task.id)
+        answer = Answer(result.content, result.output, author=self.lead.name)
+        self.run.hold(answer)
+        return answer
+
+    async def verified(self, answer: Answer) -> Answer:
+        """The answer as the verifier lets it pass; "partial" when its objection stands."""
+        verifier = self.run.seat_or_none("verifier")
+        if verifier is None:
+            return answer
+        for attempt in range(self.formation.reworks + 1):
+            self.run.begin("verify", attempt)
+            prompt = self.run.prompts("verify", task=self.text, answer=fenced(answer.text, self.lead.name))
+            result = await self.run.ask(
+                verifier, prompt, stage="verify", round=attempt, shape=Shape(Check), question=self.task.id
+            )
+            check: Check = result.output
+            if check.accepted:
+                return answer
+            if attempt < self.formation.reworks:
+                prompt = self.run.prompts(
+                    "rework", task=self.text, answer=fenced(answer.text, self.lead.name),
+                    objection=fenced(check.objection, verifier.name),
+                )  # fmt: skip
+                again = await self.run.ask(
+                    self.lead, prompt, stage="synthesis", round=attempt + 1, question=self.task.id
+                )
+                answer = Answer(again.content, again.output, author=self.lead.name)
+                self.run.hold(answer)
+        self.warn(f"the verifier's objection stands: {check.objection}")
+        return Answer(answer.text, answer.output, status="partial", author=answer.author)
+
+    def warn(self, text: str) -> None:
+        """Say what was mended."""
+        self.run.run.warn(text)
+
+    def _prompt(self, each: Assignment) -> Callable[[Mapping[str, Outcome]], str]:
+        def said(done: Mapping[str, Outcome]) -> str:
+            known = {**self.results, **done}
+            inputs = [(_title(self.assigned[other]), _shown(known[other])) for other in each.depends_on]
+            return self.run.prompts(
+                "assignment",
+                task=self.text,
+                assignment=fenced(each.task, "the lead"),
+                inputs=self.run.prompts("inputs", results=fenced_all(inputs)) if inputs else "",
+            )
+
+        return said
+
+    async def _ask_lead(self, prompt: str, stage: str, shape: Shape[Any], round: int = 0) -> AgentResult:
+        return await self.run.ask(self.lead, prompt, stage=stage, round=round, shape=shape, question=self.task.id)
+
+    def _shown(self) -> str:
+        return fenced_all((_title(self.assigned[id]), _shown(outcome)) for id, outcome in self.results.items())
+
+    def _best(self) -> Answer | None:
+        """What the workers have found, if there is no synthesis of it."""
+        return concat([outcome for outcome in self.run.history if outcome.stage == "assignment"])
+
+    def _finished(self) -> int:
+        return sum(outcome.ok for outcome in self.results.values())
+
+    def _done(self) -> list[Assignment]:
+        return [self.assigned[id] for id, outcome in self.results.items() if outcome.ok]
+
+
+def _title(assignment: Assignment) -> str:
+    return f"{assignment.worker} on {assignment.id}"
+
+
+def _shown(outcome: Outcome) -> str:
+    return outcome.text if outcome.ok else f"FAILED ({outcome.status}): {outcome.error}"

@@ -1,0 +1,38 @@
+"""All at once, each alone; then one aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from phalanx.agents.task import Task
+
+from .aggregate import Aggregation, aggregate, aggregation_asks, check_aggregation, concat
+from .base import Answer, Asking, Member
+from .gather import Gathering
+from .team_run import TeamRun
+
+
+class Parallel(Gathering):
+    """Everybody does the whole task at the same time and unseen; `aggregation` makes one answer of them (see Flat)."""
+
+    kind: Literal["parallel"] = "parallel"
+    aggregation: Aggregation = "concat"
+
+    optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
+
+    def check(self, members: Sequence[Member]) -> None:
+        super().check(members)
+        check_aggregation(self.aggregation)
+
+    def plan(self, members: Sequence[Member]) -> list[Asking]:
+        free = [member for member in members if member.seat is None]
+        return [Asking(member.name, "draft") for member in free] + aggregation_asks(
+            self.aggregation, members, len(free)
+        )
+
+    async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
+        run.begin("draft")
+        prompt = run.prompts("draft", task=run.text(task))
+        outcomes = await self.gather(run, prompt, stage="draft", question=task.id, best=concat)
+        return await aggregate(self.aggregation, run, task, run.require(outcomes, self.needed(len(run.members))))

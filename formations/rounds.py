@@ -1,0 +1,189 @@
+"""The round engine of consensus and debate: blind drafts, then synchronous revisions, then a decision.
+
+Every round starts from one snapshot of the round before; who sees whom is the topology; what is seen is anonymous,
+shuffled by the run's seed, said once, and cut to a budget (Du et al. 2023, arXiv:2305.14325; Li et al. 2024,
+arXiv:2406.11776; Kaesberg et al. 2025, arXiv:2502.19130). `rounds` means revisions after the blind draft, so
+`rounds=0` is a vote.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from phalanx.agents.prompts import fenced, fenced_all, label
+from phalanx.agents.task import Task
+
+from .base import Answer, Asking, Member, Outcome
+from .count import Counted, undecided_text
+from .gather import Gathering
+from .team_run import TeamRun
+from .voting import Equivalence
+
+Topology = Literal["auto", "full", "ring", "star"]
+View = Literal["full", "answer"]
+Update = Literal["free", "conformist", "follower"]
+
+
+class Deliberation(Gathering):
+    """What consensus and debate share.
+
+    rounds: revisions after the blind draft. topology: who sees whom: "full", "ring" (both neighbours), "star" (the
+    first member sees all, the others see it), "auto" (full up to four members, then ring). view: peers' full texts,
+    or only their answers. update: "free" (everybody revises), "conformist" (those who agree with the plurality keep
+    their answer), "follower" (with probability `follow` a member takes over the plurality's answer instead of
+    revising; Choi et al. 2025, arXiv:2508.17536). trigger: revise "always", or only "on_disagreement" of the drafts.
+    equivalence: which answers count as the same. peer_tokens: the most that is shown of one peer's text.
+    quorum: how many members must answer in a round (default: half).
+    """
+
+    rounds: int = Field(default=1, ge=0)
+    topology: Topology = "auto"
+    view: View = "full"
+    update: Update = "free"
+    follow: float = Field(default=0.3, ge=0, le=1)
+    trigger: Literal["always", "on_disagreement"] = "on_disagreement"
+    equivalence: Equivalence = Equivalence()
+    peer_tokens: int = Field(default=2000, ge=1)
+    quorum: int | float | None = 0.5
+
+    def plan(self, members: Sequence[Member]) -> list[Asking]:
+        free = [member.name for member in members if member.seat is None]
+        asks = [Asking(name, "draft") for name in free]
+        for round in range(1, self.rounds + 1):
+            asks += [
+                Asking(name, "revise", round, 1 + len(self.neighbours(at, len(free)))) for at, name in enumerate(free)
+            ]
+        return asks
+
+    def neighbours(self, seat: int, members: int) -> list[int]:
+        """The seats that a seat sees, in order."""
+        others = [at for at in range(members) if at != seat]
+        topology = self.topology
+        if topology == "auto":
+            topology = "full" if members <= 4 else "ring"
+        if topology == "star":
+            return others if seat == 0 else [0]
+        if topology == "ring":
+            return [at for at in others if (at - seat) % members in (1, members - 1)]
+        return others
+
+    def is_settled(self, counted: Counted) -> bool:
+        """Whether nothing is left to talk about; a subclass says when."""
+        raise NotImplementedError
+
+    def count(self, run: TeamRun, latest: Mapping[str, Outcome]) -> Counted:
+        """The decision on the members' latest answers; a subclass names its rule."""
+        raise NotImplementedError
+
+    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
+        """What a member is told in a revision; a subclass has the words."""
+        raise NotImplementedError
+
+    async def deliberate(self, run: TeamRun, task: Task) -> Counted:
+        """Draft, revise until it is settled or the rounds are over, and give the last count.
+
+        A member that fails in a revision keeps its last answer. Raises QuorumMissed when too few draft, LimitExceeded
+        when a limit ends it; what is held then is the answer of the last complete round.
+        """
+        needed = self.needed(len(run.members))
+        contract = run.prompts("answer_line")
+        run.begin("draft")
+        drafts = await self.gather(
+            run, run.prompts("draft", task=run.text(task)) + contract, stage="draft", question=task.id,
+            best=lambda done: self.answer(self.count(run, _by_name(done))),
+        )  # fmt: skip
+        run.require(drafts, needed)
+        latest = {outcome.member: outcome for outcome in drafts if outcome.ok}
+        counted = self._counted(run, 0, latest)
+        for round in range(1, self.rounds + 1):
+            if self.is_settled(counted) and (round > 1 or self.trigger == "on_disagreement"):
+                break
+            run.begin("revise", round)
+            said = await self._revise(run, task, round, latest, counted)
+            for outcome in said:
+                run.raise_refusal(outcome)
+            latest = {**latest, **{outcome.member: outcome for outcome in said if outcome.ok}}
+            counted = self._counted(run, round, latest)
+        return counted
+
+    async def _revise(
+        self, run: TeamRun, task: Task, round: int, latest: Mapping[str, Outcome], counted: Counted
+    ) -> list[Outcome]:
+        prompts: dict[str, str] = {}
+        taken: list[Outcome] = []
+        leader = counted.leader
+        for seat, member in enumerate(run.members):
+            own = latest.get(member.name)
+            chance = random.Random(f"{run.seed}/{task.id}/{member.name}/{round}")
+            if self.update == "conformist" and leader is not None and counted.choices.get(member.name) == leader:
+                continue
+            if self.update == "follower" and leader is not None and chance.random() < self.follow:
+                taken.append(_taken_over(member, round, latest[counted.author_of(leader)]))
+                continue
+            peers = [
+                latest[run.members[at].name]
+                for at in self.neighbours(seat, len(run.members))
+                if run.members[at].name in latest
+            ]
+            chance.shuffle(peers)
+            prompts[member.name] = self.revision(run, task, own, peers)
+        asked = [member for member in run.members if member.name in prompts]
+        said = await self.gather(run, prompts, stage="revise", round=round, members=asked, question=task.id)
+        return taken + said
+
+    def _counted(self, run: TeamRun, round: int, latest: Mapping[str, Outcome]) -> Counted:
+        counted = self.count(run, latest)
+        run.record(counted, round)
+        run.hold(lambda: self.answer(counted))
+        return counted
+
+    def answer(self, counted: Counted) -> Answer | None:
+        """The answer a count stands for; undecided when it is not decided."""
+        decision = counted.decision
+        if decision.winner is not None:
+            return Answer(
+                counted.text_of(decision.winner), decision=decision, author=counted.author_of(decision.winner)
+            )
+        if not counted.outcomes:
+            return None
+        leader = counted.leader
+        if leader is None:
+            return Answer(undecided_text(decision), status="undecided", decision=decision)
+        return Answer(counted.text_of(leader), status="undecided", decision=decision, author=counted.author_of(leader))
+
+    def peers(self, peers: Sequence[Outcome], counted: Mapping[str, str | None]) -> str:
+        """Peers' answers as data: anonymous, each text once, cut to the budget."""
+        texts: list[str] = []
+        for outcome in peers:
+            text = outcome.text
+            if self.view == "answer":
+                text = counted.get(outcome.member) or "(no answer)"
+            text = cut(text, self.peer_tokens)
+            if text not in texts:
+                texts.append(text)
+        return fenced_all((label(at), text) for at, text in enumerate(texts))
+
+
+def cut(text: str, tokens: int) -> str:
+    """Text cut to about so many tokens; says so when it was cut. The end is kept: that is where answers stand."""
+    most = tokens * 3
+    if len(text) <= most:
+        return text
+    return f"[cut: {len(text) - most} characters not shown]\n{text[-most:]}"
+
+
+def own_answer(own: Outcome | None) -> str:
+    """A member's own last answer, as a prompt shows it."""
+    return "(you gave none)" if own is None else fenced(own.text, "yourself")
+
+
+def _by_name(outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+    return {outcome.member: outcome for outcome in outcomes if outcome.ok}
+
+
+def _taken_over(member: Member, round: int, outcome: Outcome) -> Outcome:
+    return Outcome(member.name, member.role.name, "revise", round, "ok", outcome.answer)

@@ -1,0 +1,391 @@
+"""A formation's view of a run: members that can be asked, a board, and a best answer in case it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import anyio
+
+from phalanx.agents.agent import Agent
+from phalanx.agents.loop import take
+from phalanx.agents.models.model import Model
+from phalanx.agents.output import Shape
+from phalanx.agents.prompts import Prompts, fenced_all
+from phalanx.agents.result import AgentResult
+from phalanx.agents.task import Task
+from phalanx.errors import ConfigurationError, LimitExceeded, MemberFailed, QuorumMissed
+from phalanx.messages import About, Message
+from phalanx.runtime.events import BallotCast, Decided, MemberFinished, MemberStarted, OutcomeStatus, RoundStarted
+from phalanx.runtime.run import Run
+
+from .base import Answer, Member, Outcome, Round
+from .count import Counted
+from .voting import Decision
+
+Best = Callable[[Sequence[Outcome]], Answer | None]
+Until = Callable[[Sequence[Outcome]], bool]
+Say = str | Mapping[str, str] | Callable[[Member], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One asking among several: of whom, with what prompt, after which others (by id)."""
+
+    id: str
+    member: Member
+    prompt: str | Callable[[Mapping[str, Outcome]], str]
+    after: tuple[str, ...] = ()
+    attempt: int = 0
+
+
+class TeamRun:
+    """What a formation is called with.
+
+    everyone: all members in seat order; `members` are those without a special seat. prompts: the words it speaks.
+    default_model: for members without one of their own. history: every outcome so far, in the order of the asking.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        team: str,
+        everyone: Sequence[Member],
+        *,
+        prompts: Prompts | None = None,
+        default_model: Model | None = None,
+    ) -> None:
+        self.run, self.team, self.everyone = run, team, tuple(everyone)
+        self.prompts, self.default_model = prompts or Prompts(), default_model
+        self.history: list[Outcome] = []
+        self.rounds: list[Round] = []
+        self.members = tuple(member for member in self.everyone if member.seat is None)
+        self._best: Callable[[], Answer | None] | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of all chance in the run."""
+        return self.run.seed
+
+    def seat(self, name: str) -> Member:
+        """The member in a special seat. Raises ConfigurationError when it is empty."""
+        if (member := self.seat_or_none(name)) is None:
+            raise ConfigurationError(f"team {self.team!r} has nobody in the seat {name!r}")
+        return member
+
+    def seat_or_none(self, name: str) -> Member | None:
+        """The member in a special seat, or None."""
+        return next((member for member in self.everyone if member.seat == name), None)
+
+    def member(self, name: str) -> Member:
+        """The member of this name. Raises ConfigurationError when there is none."""
+        for member in self.everyone:
+            if member.name == name:
+                return member
+        raise ConfigurationError(f"team {self.team!r} has no member {name!r}")
+
+    def roster(self, members: Sequence[Member] | None = None) -> str:
+        """The members as a prompt shows them: name, role, duty, skills."""
+        return "\n".join(
+            f"- {member.name} ({member.role.name}): {member.role.described_duty}"
+            + (f" Knows: {', '.join(member.role.skills)}." if member.role.skills else "")
+            for member in (self.members if members is None else members)
+        )
+
+    def names(self) -> str:
+        """The members' names in one line."""
+        return ", ".join(member.name for member in self.members)
+
+    def text(self, task: Task) -> str:
+        """A task as members are shown it."""
+        return task.render(self.prompts)
+
+    def begin(self, stage: str, round: int = 0) -> None:
+        """Say in the event stream that a stage begins."""
+        self.run.emit(RoundStarted, stage, round)
+
+    def record(self, counted: Counted, round: int) -> None:
+        """Keep a round of a vote, and say in the event stream what was counted and decided."""
+        for name, choice in counted.choices.items():
+            self.run.emit(BallotCast, name, round, choice)
+        texts = {name: outcome.text for name, outcome in counted.outcomes.items()}
+        self.rounds.append(Round(round, texts, dict(counted.choices), counted.decision))
+        self.decided(counted.decision)
+
+    def decided(self, decision: Decision) -> None:
+        """Say in the event stream what a rule decided."""
+        tally = tuple((name, float(votes)) for name, votes in decision.tally.items())
+        self.run.emit(Decided, decision.status, decision.winner, tally, decision.explanation)
+
+    async def see(self, member: Member) -> str:
+        """What a member may see of the board, as data within a budget."""
+        return fenced_all((each.member, each.text) for each in self.history if each.ok)
+
+    async def board_entries(self) -> list[object]:
+        """What stands on the board."""
+        return []
+
+    # -- the best answer so far ------------------------------------------------------------------------------------
+
+    def hold(self, best: Answer | str | Callable[[], Answer | None]) -> None:
+        """Keep what to answer with if a limit stops the formation from here on; a function is asked only then."""
+        if isinstance(best, str):
+            best = Answer(best)
+        self._best = best if callable(best) else lambda: best
+
+    def best(self) -> Answer | None:
+        """The best answer so far: what is held, else the last answer that anybody gave, else None."""
+        held = None if self._best is None else self._best()
+        if held is not None:
+            return held
+        last = next((outcome for outcome in reversed(self.history) if outcome.ok), None)
+        return None if last is None else Answer(last.text, last.answer and last.answer.output, author=last.member)
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        member: Member,
+        prompt: str,
+        *,
+        stage: str = "ask",
+        round: int = 0,
+        attempt: int = 0,
+        shape: Shape[Any] | None = None,
+        question: str = "",
+    ) -> AgentResult:
+        """Ask one member and give its answer.
+
+        prompt: what it is told. stage, round, attempt: what the asking is for. shape: the type of the answer.
+        question: the task's id. Raises LimitExceeded when a limit refused it, MemberFailed when it gives no answer.
+        """
+        outcome = await self.try_ask(
+            member, prompt, stage=stage, round=round, attempt=attempt, shape=shape, question=question
+        )
+        if outcome.answer is None:
+            if isinstance(outcome.failure, LimitExceeded | ConfigurationError):
+                raise outcome.failure
+            raise MemberFailed(member.name, outcome, f"gave no answer ({outcome.status}): {outcome.error}")
+        return outcome.answer
+
+    async def try_ask(
+        self,
+        member: Member,
+        prompt: str,
+        *,
+        stage: str = "ask",
+        round: int = 0,
+        attempt: int = 0,
+        shape: Shape[Any] | None = None,
+        question: str = "",
+    ) -> Outcome:
+        """Ask one member and give its outcome, whatever it is; takes what `ask` takes, raises nothing of its."""
+        asking = _Asking(self, self._place(stage, round), member, stage, round, attempt, shape, question)
+        outcome = await asking.outcome(prompt)
+        self.history.append(outcome)
+        return outcome
+
+    async def ask_all(
+        self,
+        prompts: Say,
+        *,
+        stage: str = "ask",
+        round: int = 0,
+        members: Sequence[Member] | None = None,
+        attempts: int = 1,
+        shape: Shape[Any] | None = None,
+        question: str = "",
+        deadline: float | None = None,
+        until: Until | None = None,
+        best: Best | None = None,
+    ) -> list[Outcome]:
+        """Ask several members at the same time; their outcomes in seat order, whatever became of each.
+
+        prompts: the same text for all, or one by member name, or a function of the member. attempts: how often each
+        is asked. deadline: seconds after which those still working are timed out. until: called with the outcomes
+        so far, in seat order, after each answer; when it is true the rest are cancelled. best: what the answer would
+        be if the run were stopped with only some of the outcomes.
+        """
+        asked = self.members if members is None else members
+        jobs = [
+            Job(f"{member.name}-{attempt}", member, _said(prompts, member), attempt=attempt)
+            for member in asked
+            for attempt in range(attempts)
+        ]
+        return await self.ask_jobs(
+            jobs, stage=stage, round=round, shape=shape, question=question, deadline=deadline, until=until, best=best
+        )
+
+    async def ask_jobs(
+        self,
+        jobs: Sequence[Job],
+        *,
+        stage: str = "ask",
+        round: int = 0,
+        shape: Shape[Any] | None = None,
+        question: str = "",
+        deadline: float | None = None,
+        until: Until | None = None,
+        best: Best | None = None,
+    ) -> list[Outcome]:
+        """Ask members in the order their jobs depend on each other, at the same time where they do not.
+
+        A job whose `after` names others waits for their outcomes, whatever they are, and its prompt may be a function
+        of them. Gives the outcomes in the order of the jobs. The other options are those of `ask_all`.
+        """
+        place = self._place(stage, round)
+        askings = [_Asking(self, place, job.member, stage, round, job.attempt, shape, question) for job in jobs]
+        ended: dict[str, Outcome] = {}
+        finished = {job.id: anyio.Event() for job in jobs}
+        enough = False
+
+        def so_far() -> list[Outcome]:
+            return [ended[job.id] for job in jobs if job.id in ended]
+
+        async def one(at: int) -> None:
+            nonlocal enough
+            job, asking = jobs[at], askings[at]
+            try:
+                for earlier in job.after:
+                    await finished[earlier].wait()
+                prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
+                ended[job.id] = await asking.outcome(prompt)
+            except BaseException as stop:
+                late = scope.cancel_called and not enough
+                ended[job.id] = asking.ended("timed_out" if late else "cancelled", stop)
+                raise
+            finished[job.id].set()
+            if until is not None and not enough and until(so_far()):
+                enough = True
+                scope.cancel()
+
+        if best is not None:
+            self.hold(lambda: best(so_far()))
+        try:
+            with anyio.CancelScope() as scope:
+                if deadline is not None:
+                    scope.deadline = anyio.current_time() + deadline
+                async with anyio.create_task_group() as group:
+                    for at in range(len(jobs)):
+                        group.start_soon(one, at)
+        finally:
+            self.history += so_far()
+        return so_far()
+
+    @staticmethod
+    def raise_refusal(outcome: Outcome) -> None:
+        """Raise the LimitExceeded that an outcome died of, if it did."""
+        if isinstance(outcome.failure, LimitExceeded):
+            raise outcome.failure
+
+    def _place(self, stage: str, round: int) -> Run:
+        return self.run.branch(f"{stage}-{round}" if round else stage)
+
+    def require(self, outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -> list[Outcome]:
+        """The outcomes that are answers.
+
+        quorum: how many there must be, or what part of those asked; None is all. Raises, when there are fewer, the
+        LimitExceeded that is why, or the ConfigurationError if all failed for one, or QuorumMissed.
+        """
+        good = [outcome for outcome in outcomes if outcome.ok]
+        needed = len(outcomes)
+        if quorum is not None:
+            needed = quorum if isinstance(quorum, int) else -((-quorum * len(outcomes)) // 1)
+        if len(good) >= needed:
+            return good
+        bad = [outcome for outcome in outcomes if not outcome.ok]
+        for outcome in bad:
+            if isinstance(outcome.failure, LimitExceeded):
+                raise outcome.failure
+        if not good and bad and all(isinstance(outcome.failure, ConfigurationError) for outcome in bad):
+            raise bad[0].failure or AssertionError
+        reasons = tuple(f"{each.member} {each.status}: {each.error}" for each in bad)
+        raise QuorumMissed(answered=len(good), needed=int(needed), asked=len(outcomes), reasons=reasons)
+
+
+class _Asking:
+    """One asking of one member, in a branch of its own."""
+
+    def __init__(
+        self,
+        team: TeamRun,
+        place: Run,
+        member: Member,
+        stage: str,
+        round: int,
+        attempt: int,
+        shape: Shape[Any] | None,
+        question: str,
+    ) -> None:
+        self.team, self.member, self.shape = team, member, shape
+        self.stage, self.round, self.attempt, self.question = stage, round, attempt, question
+        is_agent = isinstance(member.who, Agent)
+        self.limits = member.who.limits
+        # A nested team draws its own account when it opens; an agent's is drawn here.
+        self.branch = place.branch(
+            member.name, limits=self.limits if is_agent else None, owner=repr(member.name), deeper=not is_agent
+        )
+        self.messages: tuple[Message, ...] = ()
+
+    async def outcome(self, prompt: str) -> Outcome:
+        """Ask, and say how it ended; only cancellation passes through."""
+        member = self.member
+        self.branch.emit(MemberStarted, member.name, member.role.name, self.stage, self.round, prompt)
+        try:
+            with anyio.fail_after(self.limits.seconds if self.limits and isinstance(member.who, Agent) else None):
+                answer = await self._answer(prompt)
+        except LimitExceeded as refusal:
+            return self.ended("refused", refusal)
+        except TimeoutError as late:
+            return self.ended("timed_out", late)
+        except Exception as failure:  # noqa: BLE001 - whatever a member dies of is its outcome, not its siblings' end
+            return self.ended("failed", failure)
+        if not answer.strip():
+            return self.ended("failed", ValueError("it answered nothing"))
+        return self.ended("ok", None, answer)
+
+    def ended(self, status: OutcomeStatus, failure: BaseException | None, answer: AgentResult | None = None) -> Outcome:
+        """The outcome, after its event."""
+        error = None if failure is None else (str(failure) or type(failure).__name__)
+        if status == "cancelled":
+            error = "cancelled: its answer was not needed any more, or the run was"
+        elif status == "timed_out":
+            error = "no answer in time"
+        usage, text = self.branch.usage, "" if answer is None else answer.content
+        self.branch.emit(MemberFinished, self.member.name, self.stage, self.round, status, text, usage, error)
+        return Outcome(
+            member=self.member.name,
+            role=self.member.role.name,
+            stage=self.stage,
+            round=self.round,
+            status=status,
+            answer=answer,
+            error=error,
+            usage=usage,
+            messages=self.messages if answer is None else answer.messages,
+            failure=failure,
+        )
+
+    async def _answer(self, prompt: str) -> AgentResult:
+        who, team = self.member.who, self.team
+        if not isinstance(who, Agent):
+            self.messages = (Message(role="user", content=prompt),)
+            return await who.run_inside(team, self.branch, Task(prompt, id=self.question), shape=self.shape)
+        about = About(
+            path=self.branch.path, member=self.member.name, stage=self.stage, round=self.round,
+            attempt=self.attempt, question=self.question, seed=team.seed,
+        )  # fmt: skip
+        model = await who.model_or(team.default_model)
+        turn = await who.turn(
+            prompt, model=model, role=self.member.role, prompts=team.prompts, shape=self.shape, about=about
+        )
+        self.messages = (Message(role="system", content=turn.system), Message(role="user", content=turn.prompt))
+        return await take(self.branch, turn)
+
+
+def _said(prompts: Say, member: Member) -> str:
+    if isinstance(prompts, str):
+        return prompts
+    return prompts[member.name] if isinstance(prompts, Mapping) else prompts(member)

@@ -1,0 +1,192 @@
+"""What a team gives back: its answer, how it came about, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from phalanx.agents.result import AgentResult
+from phalanx.agents.tools.use import jsonable
+from phalanx.errors import ValidationError
+from phalanx.formations.base import Outcome, Round
+from phalanx.formations.voting import Decision
+from phalanx.messages import Message, Usage
+
+
+class TeamResult(AgentResult):
+    """A team's answer: a `str` with facts.
+
+    Besides what an agent's result has: status ("completed"; "undecided": the members did not agree; "partial": part
+    of the work failed or an objection stands; "stopped": a limit ended it, `stop_reason` says which; "failed": only
+    inside a TeamError). decision: what the votes came to, if there was a vote. members: every asking of every member
+    in order, with its outcome, its cost and the exact messages sent. rounds: answers and choices by round, for
+    formations that vote. board: what stood on the blackboard at the end.
+    """
+
+    status: str
+    stop_reason: str | None
+    decision: Decision | None
+    members: tuple[Outcome, ...]
+    rounds: tuple[Round, ...]
+    board: tuple[object, ...]
+
+    def __new__(  # type: ignore[override]
+        cls,
+        text: str,
+        *,
+        status: str = "completed",
+        stop_reason: str | None = None,
+        decision: Decision | None = None,
+        members: Sequence[Outcome] = (),
+        rounds: Sequence[Round] = (),
+        board: Sequence[object] = (),
+        **facts: Any,
+    ) -> Self:
+        self = super().__new__(cls, text, **facts)
+        self.status, self.stop_reason, self.decision = status, stop_reason, decision
+        self.members, self.rounds, self.board = tuple(members), tuple(rounds), tuple(board)
+        return self
+
+    @property
+    def success(self) -> bool:
+        """Whether the team completed the task."""
+        return self.status == "completed"
+
+    @property
+    def final_output(self) -> str:
+        """The text under its other name."""
+        return self.content
+
+    @property
+    def member_results(self) -> dict[str, str]:
+        """Each member's last answer, by name; members without one are left out."""
+        return {outcome.member: outcome.text for outcome in self.members if outcome.ok}
+
+    @property
+    def votes(self) -> dict[str, str | None]:
+        """What each member's answer was last counted as; empty when nothing was voted on."""
+        return dict(self.rounds[-1].choices) if self.rounds else {}
+
+    @property
+    def transcript(self) -> list[Message]:
+        """What was answered, in the order of the asking, each under its member's name."""
+        return [Message(role="assistant", name=each.member, content=each.text) for each in self.members if each.ok]
+
+    def member(self, name: str) -> Outcome:
+        """A member's last outcome. Raises KeyError when it was never asked."""
+        for outcome in reversed(self.members):
+            if outcome.member == name:
+                return outcome
+        raise KeyError(name)
+
+    def usage_by_member(self) -> dict[str, Usage]:
+        """What each member cost."""
+        spent: dict[str, Usage] = {}
+        for outcome in self.members:
+            spent[outcome.member] = spent.get(outcome.member, Usage()) + outcome.usage
+        return spent
+
+    def why(self) -> str:
+        """How the answer came about, in a few lines."""
+        lines = [f"{self.status}" + (f": {self.stop_reason}" if self.stop_reason else "")]
+        if self.decision is not None:
+            lines.append(self.decision.explanation)
+        for round in self.rounds:
+            flips = _flips(self.rounds, round)
+            said = ", ".join(f"{name}: {choice or 'abstains'}" for name, choice in round.choices.items())
+            lines.append(f"round {round.number}: {said}" + (f" (changed: {', '.join(flips)})" if flips else ""))
+        lines += [f"{each.member} ({each.stage}) {each.status}: {each.error}" for each in self.members if not each.ok]
+        usage = self.usage
+        cost = "unknown" if usage.cost is None else f"{usage.cost:.6g} USD"
+        lines.append(f"{usage.calls} calls, {usage.tokens} tokens, cost {cost}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        usage = self.usage
+        facts: dict[str, Any] = jsonable(
+            {
+                "text": self.content,
+                "output": None if self.output == self.content else self.output,
+                "status": self.status,
+                "stop_reason": self.stop_reason,
+                "run_id": self.run_id,
+                "duration": self.duration,
+                "cost": self.cost,
+                "usage": {
+                    "calls": usage.calls, "tokens": usage.tokens, "input_tokens": usage.input_tokens,
+                    "output_tokens": usage.output_tokens, "cached_tokens": usage.cached_tokens,
+                    "cache_write_tokens": usage.cache_write_tokens, "reasoning_tokens": usage.reasoning_tokens,
+                    "known_cost": usage.known_cost, "unpriced_calls": usage.unpriced_calls,
+                    "estimated": usage.estimated,
+                },
+                "decision": None if self.decision is None else self.decision.model_dump(mode="json"),
+                "rounds": [
+                    {"number": each.number, "texts": dict(each.texts), "choices": dict(each.choices)}
+                    for each in self.rounds
+                ],
+                "members": [
+                    {
+                        "member": each.member, "role": each.role, "stage": each.stage, "round": each.round,
+                        "status": each.status, "text": each.text, "error": each.error,
+                        "calls": each.usage.calls, "tokens": each.usage.tokens, "cost": each.usage.cost,
+                        "messages": [message.model_dump(mode="json") for message in each.messages],
+                    }
+                    for each in self.members
+                ],
+                "board": list(self.board),
+            }
+        )  # fmt: skip
+        return facts
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote; typed outputs come back as JSON values.
+
+        Raises OSError, or ValidationError when the file is not a saved result.
+        """
+        try:
+            facts = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(facts)
+        except (ValueError, KeyError, TypeError) as problem:
+            raise ValidationError(f"{path} is not a saved team result: {problem}") from problem
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave, again."""
+        given = {key: value for key, value in facts["usage"].items() if key != "tokens"}
+        members = [
+            Outcome(
+                each["member"], each["role"], each["stage"], each["round"], each["status"],
+                AgentResult(each["text"]) if each["status"] == "ok" else None, each["error"],
+                _usage_of(each), tuple(Message.model_validate(message) for message in each["messages"]),
+            )
+            for each in facts["members"]
+        ]  # fmt: skip
+        decision = facts["decision"]
+        made = None if decision is None else Decision.model_validate(decision)
+        return cls(
+            facts["text"], output=facts["output"], status=facts["status"], stop_reason=facts["stop_reason"],
+            decision=made, members=members, board=facts["board"], run_id=facts["run_id"],
+            duration=facts["duration"], usage=Usage(**given),
+            rounds=[Round(each["number"], each["texts"], each["choices"], None) for each in facts["rounds"]],
+        )  # fmt: skip
+
+
+def _usage_of(facts: Mapping[str, Any]) -> Usage:
+    unpriced = 0 if facts["cost"] is not None else facts["calls"]
+    return Usage(facts["calls"], facts["tokens"], known_cost=facts["cost"] or 0.0, unpriced_calls=unpriced)
+
+
+def _flips(rounds: Sequence[Round], round: Round) -> list[str]:
+    at = rounds.index(round)
+    if at == 0:
+        return []
+    before = rounds[at - 1].choices
+    return [name for name, choice in round.choices.items() if name in before and before[name] != choice]

@@ -1,0 +1,645 @@
+"""A team: members in a formation, ready to be given tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, Unpack
+
+import anyio
+
+from phalanx.agents.agent import Agent
+from phalanx.agents.models.model import Model, close
+from phalanx.agents.models.resolve import resolve, resolve_now
+from phalanx.agents.output import Shape
+from phalanx.agents.prompts import Prompts
+from phalanx.agents.role import Role
+from phalanx.agents.task import Context, Hooks, Task, call_hooks, hooks_of
+from phalanx.errors import ConfigurationError, LimitExceeded, TeamError, ValidationError
+from phalanx.formations.aggregate import Aggregation
+from phalanx.formations.base import Answer, Asking, FormationModel, Member
+from phalanx.formations.consensus import Consensus
+from phalanx.formations.debate import Debate
+from phalanx.formations.flat import Flat
+from phalanx.formations.hierarchical import Hierarchical
+from phalanx.formations.parallel import Parallel
+from phalanx.formations.pipeline import Pipeline, Validator
+from phalanx.formations.rounds import Topology, Update, View
+from phalanx.formations.team_run import TeamRun
+from phalanx.formations.voting import Equivalence, Plurality, Rule
+from phalanx.runtime.blocking import run_blocking
+from phalanx.runtime.events import RunFinished, RunStarted, TeamFinished, TeamStarted
+from phalanx.runtime.limits import Limits
+from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.stream import EventStream
+from phalanx.settings import nearest
+
+from .result import TeamResult
+
+if TYPE_CHECKING:
+    from phalanx.agents.tools.tool import FunctionTool
+
+    from .estimate import Estimate
+
+Who = Any  # an Agent, a Role, a team, or a name; checked by `_member`
+P = ParamSpec("P")
+
+
+class TeamOptions(TypedDict, total=False):
+    """Keywords that every team takes.
+
+    name: what it is called. model: for members that have none of their own. limits: of each run. prompts: its own
+    text for prompt slots. hooks: on_start, on_complete, on_error. max_depth: how deep teams may be nested in it.
+    """
+
+    name: str
+    model: object
+    limits: Limits
+    prompts: Mapping[str, str]
+    hooks: Hooks
+
+
+class AgentTeam:
+    """Members in a formation.
+
+    Making one does no I/O; it is reusable and may run many tasks at the same time. Members are agents, roles, whole
+    teams, or names: a name is the role of an agent that is made for it, with the team's model.
+
+    agents: the members. formation: how they work together: a formation value such as `Debate(rounds=2)`, what
+    `Formation.debate(…)` gives (with its members), or any async function of (run, task). seats: members in special
+    seats, by seat. The other keywords are those of TeamOptions.
+
+    Raises ConfigurationError or ValidationError when the members and the formation do not fit.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[Who] | None = None,
+        *,
+        formation: Any = None,
+        seats: Mapping[str, Who] | None = None,
+        name: str = "",
+        model: object = None,
+        limits: Limits | None = None,
+        prompts: Mapping[str, str] | None = None,
+        hooks: Hooks = None,
+    ) -> None:
+        if isinstance(formation, Formation):
+            if agents is not None or seats is not None:
+                raise ConfigurationError("this formation brings its own members: leave agents= and seats= out")
+            source = formation.team
+            agents, seats = source._given, source._given_seats
+            name, model = name or source.name, model if model is not None else source.given_model
+            limits = source.limits if limits is None else limits
+            hooks = source.hooks if hooks is None else hooks
+            prompts = source.prompts.overrides if prompts is None else prompts
+            formation = source.formation
+        self.formation = Flat() if formation is None else formation
+        if isinstance(self.formation, type) or not callable(self.formation):
+            raise ConfigurationError(
+                f"formation={self.formation!r} is no formation: give a value such as Debate(rounds=2), "
+                "Formation.debate(…), or an async function of (run, task)"
+            )
+        self._given, self._given_seats, self.given_model = tuple(_listed(agents)), dict(seats or {}), model
+        self.members = _members(self._given, self._given_seats, self.formation)
+        self.name = name or self.kind
+        if "/" in self.name:
+            raise ValidationError(f"a team's name must not hold '/': {self.name!r}")
+        self.limits, self.prompts, self.hooks = limits, Prompts(prompts), hooks_of(hooks)
+        if isinstance(self.formation, FormationModel):
+            self.formation.check(self.members)
+        elif not self.members:
+            raise ConfigurationError("a team needs at least one member")
+        self._model: Model | None = None if model is None else resolve(model)
+
+    # -- the formations --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def hierarchical(
+        cls,
+        lead: Who = None,
+        subagents: Sequence[Who] | None = None,
+        *,
+        verifier: Who = None,
+        max_stalls: int = 3,
+        max_rounds: int = 3,
+        review: bool = True,
+        reworks: int = 1,
+        lead_agent: Who = None,
+        support_agents: Sequence[Who] | None = None,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """A lead who delegates, workers who do the parts, a synthesis.
+
+        The lead sees the roster and returns typed assignments; the framework delegates them in dependency order, in
+        parallel where they are free of each other. Workers see their assignment, the goal, and the results it builds
+        on. The lead reviews, may assign more, and writes the answer.
+
+        lead: who leads (`lead_agent` is the same). subagents: the workers (`support_agents` is the same). verifier:
+        checks the answer and may veto it. max_stalls: reviews in a row without newly finished work before the lead
+        has to answer. max_rounds: rounds of assignments at most. review: whether the lead reviews before answering.
+        reworks: how often the lead may answer the verifier's objection. Other keywords: TeamOptions.
+
+        Returns the team. Raises ConfigurationError without a lead or workers, AccessDenied when the lead's role
+        forbids delegating.
+        """
+        seats = {"lead": _either("lead", lead, "lead_agent", lead_agent)}
+        if verifier is not None:
+            seats["verifier"] = verifier
+        workers = _either("subagents", subagents, "support_agents", support_agents)
+        formation = Hierarchical(max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks)
+        return cls(workers, formation=formation, seats=seats, **options)
+
+    @classmethod
+    def flat(
+        cls,
+        agents: Sequence[Who],
+        shared_memory: bool = True,
+        *,
+        rounds: int = 1,
+        aggregation: Aggregation = "synthesize",
+        aggregator: Who = None,
+        quorum: int | float | None = 1,
+        deadline: float | None = None,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """Equals.
+
+        shared_memory: they speak in turn and each sees the board; without it all work at once and blind. rounds: how
+        often each speaks. aggregation: "synthesize" (the aggregator, else the first member, writes one answer),
+        "concat", "majority_vote", a rule, or a function of the list of texts. quorum: how many must answer.
+        deadline: seconds for a blind gathering. Other keywords: TeamOptions.
+
+        Returns the team. Raises ConfigurationError without members or for an unknown aggregation.
+        """
+        formation = Flat(
+            shared_memory=shared_memory, rounds=rounds, aggregation=aggregation, quorum=quorum, deadline=deadline
+        )
+        return cls(agents, formation=formation, seats=_seats(aggregator=aggregator), **options)
+
+    @classmethod
+    def pipeline(
+        cls,
+        agents: Sequence[Who],
+        *,
+        validators: Mapping[str, Validator] | None = None,
+        retries: int = 1,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """Stages in a row: each member gets the task and what the one before it made.
+
+        A stage is typed by its agent's `output`. validators: by member name, a function of the stage's result that
+        gives None when it is good, else what is wrong. retries: how often a stage is asked again when its validator
+        objects. Other keywords: TeamOptions.
+
+        Returns the team. Its run raises MemberFailed when a stage fails.
+        """
+        return cls(agents, formation=Pipeline(validators=validators or {}, retries=retries), **options)
+
+    @classmethod
+    def parallel(
+        cls,
+        agents: Sequence[Who],
+        *,
+        aggregation: Aggregation = "concat",
+        aggregator: Who = None,
+        quorum: int | float | None = None,
+        deadline: float | None = None,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """All at once, each alone, then one aggregation.
+
+        aggregation: "concat", "synthesize", "majority_vote", a rule, or a function of the list of texts. aggregator:
+        who synthesizes (default: the first member). quorum: how many must answer: a number, a part (0.5), or None
+        for all. deadline: seconds after which those still working are timed out. Other keywords: TeamOptions.
+
+        Returns the team. Its run raises QuorumMissed when too few answer.
+        """
+        formation = Parallel(aggregation=aggregation, quorum=quorum, deadline=deadline)
+        return cls(agents, formation=formation, seats=_seats(aggregator=aggregator), **options)
+
+    @classmethod
+    def consensus(
+        cls,
+        agents: Sequence[Who],
+        min_agreement: int | float | None = None,
+        *,
+        rounds: int = 2,
+        rule: Rule | None = None,
+        exchange: Literal["solutions", "messages"] = "solutions",
+        equivalence: Equivalence | None = None,
+        quorum: int | float | None = 0.5,
+        deadline: float | None = None,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """Blind drafts, counted; while they do not agree, solutions are exchanged and improved.
+
+        min_agreement: how many members must agree (2), or what part of the ballots cast (0.75); default: more than
+        half. rounds: of exchange at most; 0 is a vote. rule: another rule, e.g. Unanimity(). exchange: members see
+        only the set of "solutions", or each other's "messages". equivalence: which answers count as the same.
+        quorum: how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
+
+        Returns the team. Its result's `decision` holds tally and margin; without agreement `status` is "undecided".
+        """
+        formation = Consensus(
+            min_agreement=min_agreement, rounds=rounds, rule=rule, exchange=exchange,
+            equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
+        )  # fmt: skip
+        return cls(agents, formation=formation, **options)
+
+    @classmethod
+    def debate(
+        cls,
+        agents: Sequence[Who],
+        rounds: int = 1,
+        *,
+        judge: Who = None,
+        topology: Topology = "auto",
+        view: View = "full",
+        update: Update = "free",
+        follow: float = 0.3,
+        stubbornness: int = 7,
+        trigger: Literal["always", "on_disagreement"] = "on_disagreement",
+        rule: Rule | None = None,
+        equivalence: Equivalence | None = None,
+        quorum: int | float | None = 0.5,
+        deadline: float | None = None,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """Blind drafts, then rounds in which each sees its peers' answers and revises; the last round is voted on.
+
+        rounds: revisions after the draft; 0 is a vote. judge: decides when the last round is not unanimous; it sees
+        the candidates in both orders, and a verdict that changes with the order does not count. topology: who sees
+        whom: "full", "ring", "star", "auto" (full up to four members, then ring). view: peers' "full" texts, or only
+        their "answer". update: "free", "conformist", or "follower" with probability `follow`. stubbornness: 0 to 10,
+        how firmly members are told to keep their answer. trigger: revise "always", or only "on_disagreement" of the
+        drafts. rule: decides on the last round (default: plurality). equivalence: which answers count as the same.
+        quorum: how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
+
+        Returns the team. Peers are shown anonymously, shuffled by the run's seed.
+        """
+        formation = Debate(
+            rounds=rounds, topology=topology, view=view, update=update, follow=follow, stubbornness=stubbornness,
+            trigger=trigger, rule=rule or Plurality(), equivalence=equivalence or Equivalence(), quorum=quorum,
+            deadline=deadline,
+        )  # fmt: skip
+        return cls(agents, formation=formation, seats=_seats(judge=judge), **options)
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        task: Task | str,
+        context: Context | None = None,
+        *,
+        limits: Limits | None = None,
+        seed: int = 0,
+        run_id: str | None = None,
+        on_event: Listener | None = None,
+    ) -> TeamResult:
+        """Do a task.
+
+        context: what it needs to know, as text or named parts. limits: of this run, besides the team's own. seed: of
+        all chance in it. run_id: its id (default: a new one). on_event: called with each event as it happens.
+
+        Returns the answer, a str with facts; a run that a limit stopped returns the best answer it has, with status
+        "stopped". Raises TeamError, which carries the result with all that was paid for, when there is no answer;
+        ConfigurationError and ValidationError before anything is spent.
+        """
+        listeners = () if on_event is None else (on_event,)
+        return await self._perform(task, context, limits, seed, run_id, listeners, streaming=False)
+
+    execute = run
+
+    def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
+        """`run` for code that is not async; works inside a running event loop too, so in notebooks."""
+
+        async def work() -> TeamResult:
+            try:
+                return await self.run(task, context, **options)
+            finally:
+                await self.aclose()
+
+        return run_blocking(work)
+
+    def stream(
+        self,
+        task: Task | str,
+        context: Context | None = None,
+        *,
+        limits: Limits | None = None,
+        seed: int = 0,
+        run_id: str | None = None,
+    ) -> EventStream[TeamResult]:
+        """Do a task and iterate over its events as they happen, tokens and nested teams included.
+
+        `.result` holds the result after the last event. Leaving the loop early cancels the run and all its members.
+        Takes and raises what `run` does.
+        """
+
+        async def work(listener: Listener) -> TeamResult:
+            return await self._perform(task, context, limits, seed, run_id, (listener,), streaming=True)
+
+        return EventStream(work)
+
+    async def run_inside(
+        self, around: TeamRun, branch: Run, task: Task, *, shape: Shape[Any] | None = None
+    ) -> TeamResult:
+        """Do a task as a member of another team, in a branch of its run; formations call this."""
+        if shape is not None:
+            raise ConfigurationError(
+                f"team {self.name!r} was asked for a typed answer; only agents give one: seat an agent there"
+            )
+        for account in branch.accounts.chain:
+            most = account.limits.depth
+            if most is not None and branch.depth > most:
+                raise LimitExceeded("depth", spent=branch.depth, limit=most, owner=account.owner)
+        inner = branch.within(self.limits, owner=f"team {self.name!r}")
+        default = self._model if self._model is not None else around.default_model
+        inner.emit(TeamStarted, self.name, self.kind, self._roster())
+        result: TeamResult | None = None
+        try:
+            result = await self._work(inner, task, default, self.prompts.over(around.prompts), self.limits)
+        finally:
+            status, text = ("failed", "") if result is None else (result.status, result.content)
+            inner.emit(TeamFinished, status, text, inner.usage)
+        return result
+
+    # -- facts -----------------------------------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> str:
+        """The formation's kind, or the name of the user's function."""
+        return str(getattr(self.formation, "kind", None) or getattr(self.formation, "__name__", "custom"))
+
+    def plan(self) -> list[Asking]:
+        """Every asking it makes when nothing fails and nothing stops it early.
+
+        Raises ConfigurationError for a formation that is the user's function: nobody can know.
+        """
+        if not isinstance(self.formation, FormationModel):
+            raise ConfigurationError(f"what {self.kind!r} will ask cannot be known before it runs")
+        return self.formation.plan(self.members)
+
+    def estimate(self, task: Task | str, context: Context | None = None) -> Estimate:
+        """What a task costs at most, before any of it is spent: calls, tokens, US dollars (None if unknown).
+
+        It counts every asking that the formation makes when nothing stops it early, each answered in one call.
+        Raises ConfigurationError when the formation is a function of the user's.
+        """
+        from .estimate import estimate
+
+        return estimate(self, Task.of(task, context))
+
+    def to_yaml(self) -> str:
+        """The team as YAML that `from_yaml` reads again. Raises ValidationError for what a file cannot hold."""
+        from .spec import to_yaml
+
+        return to_yaml(self)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> AgentTeam:
+        """The team in a YAML text. Raises SpecError, with line and field, for whatever is wrong with it."""
+        from .spec import parse_team
+
+        return parse_team(text)
+
+    def diagram(self) -> str:
+        """The team as a Mermaid flowchart."""
+        from .diagram import diagram
+
+        return diagram(self)
+
+    def as_tool(self, name: str = "", description: str = "") -> FunctionTool:
+        """The team as a tool for an agent: one argument, the task; what it gives back is the team's answer.
+
+        It runs as a part of the run that calls it, under the same limits. name, description: what the model is told.
+        """
+        from .embed import as_tool
+
+        return as_tool(self, name, description)
+
+    def set_workflow(self, name: str) -> None:
+        """Work in the named formation from now on, with its defaults. Raises ValidationError for an unknown name."""
+        known = {"flat": Flat, "pipeline": Pipeline, "parallel": Parallel, "consensus": Consensus, "debate": Debate,
+                 "hierarchical": Hierarchical, "coding_review": Pipeline}  # fmt: skip
+        if name not in known:
+            raise ValidationError(f"there is no workflow {name!r}{nearest(name, known)}; there are: {', '.join(known)}")
+        formation = known[name]()
+        formation.check(self.members)
+        self.formation = formation
+
+    async def aclose(self) -> None:
+        """Let go of the connections of all its members' models; it can be used again after."""
+        if self._model is not None:
+            await close(self._model)
+        for member in self.members:
+            await close(member.who)
+
+    cleanup = aclose
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        who = ", ".join(f"{each.name} ({each.seat})" if each.seat else each.name for each in self.members)
+        return f"AgentTeam({self.name!r}, {self.formation!r}, members=[{who}])"
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    async def _perform(
+        self,
+        task: Task | str,
+        context: Context | None,
+        limits: Limits | None,
+        seed: int,
+        run_id: str | None,
+        listeners: tuple[Listener, ...],
+        *,
+        streaming: bool,
+    ) -> TeamResult:
+        job = Task.of(task, context)
+        default = await self.default_model()
+        run = Run.open(
+            self.name, limits=self.limits, seed=seed, run_id=run_id, listeners=listeners, streaming=streaming
+        )
+        run = run.within(limits, owner="this run")
+        run.emit(RunStarted, self.name, self.kind, job.description, seed, self._roster())
+        self._warn(run)
+        hooks = (*self.hooks, *job.hooks)
+        job.status = "running"
+        await call_hooks(run.warn, hooks, "on_start", job)
+        status, text, reason = "cancelled", "", None
+        try:
+            result = await self._work(
+                run, job, default, self.prompts, *(each for each in (limits, self.limits) if each)
+            )
+            status, text, reason = result.status, result.content, result.stop_reason
+            job.status, job.result = "completed", result
+        except Exception as failure:
+            job.status, job.error = "failed", failure
+            status, reason = "failed", str(failure)
+            await call_hooks(run.warn, hooks, "on_error", job, failure)
+            raise
+        finally:
+            run.emit(RunFinished, status, text, reason, run.usage)
+            with anyio.move_on_after(5, shield=True):
+                await run.execution.flush()
+        await call_hooks(run.warn, hooks, "on_complete", job, result)
+        return result
+
+    async def _work(
+        self, run: Run, task: Task, default: Model | None, prompts: Prompts, *limits: Limits | None
+    ) -> TeamResult:
+        """Let the formation do the task, and make a result of whatever comes of it."""
+        started = anyio.current_time()
+        inside = TeamRun(run, self.name, self.members, prompts=prompts, default_model=default)
+        seconds = min((each.seconds for each in limits if each and each.seconds is not None), default=None)
+        refusal: TeamError | None = None
+        answer: Answer | None = None
+        try:
+            with anyio.move_on_after(seconds) as scope:
+                given = await self.formation(inside, task)
+                answer = given if isinstance(given, Answer) else Answer(_text(given, self.kind))
+            if scope.cancelled_caught:
+                assert seconds is not None
+                refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {self.name!r}")
+        except TeamError as stop:
+            refusal = stop
+        stopped = isinstance(refusal, LimitExceeded)
+        if refusal is not None:
+            answer = inside.best()
+        result = TeamResult(
+            answer.text if answer else "",
+            output=answer.output if answer else None,
+            status=("stopped" if stopped else "failed") if refusal else (answer.status if answer else "failed"),
+            stop_reason=str(refusal) if refusal else None,
+            decision=answer.decision if answer else None,
+            members=inside.history,
+            rounds=inside.rounds,
+            board=await inside.board_entries(),
+            usage=run.usage,
+            run_id=run.run_id,
+            tool_calls=[call for outcome in inside.history if outcome.answer for call in outcome.answer.tool_calls],
+            steps=run.usage.calls,
+            duration=anyio.current_time() - started,
+        )
+        if refusal is not None and (not stopped or answer is None):
+            refusal.result = result
+            raise refusal
+        return result
+
+    async def default_model(self) -> Model | None:
+        """The team's model, or the environment's when a member needs one and none was named.
+
+        Raises ConfigurationError when there is none.
+        """
+        if self._model is None and any(isinstance(each.who, Agent) and each.who.needs_model for each in self.members):
+            self._model = await resolve_now()
+        return self._model
+
+    def _roster(self) -> tuple[tuple[str, str], ...]:
+        return tuple((member.name, member.role.name) for member in self.members)
+
+    def _warn(self, run: Run) -> None:
+        for member in self.members:
+            if isinstance(member.who, Agent):
+                for text in member.who.tools.warnings:
+                    run.warn(f"{member.name}: {text}")
+
+
+Team = AgentTeam
+
+
+@dataclass(frozen=True)
+class Formation:
+    """A formation with its members, not yet a team: `AgentTeam(formation=Formation.debate([...], rounds=2))`.
+
+    Each constructor takes what the AgentTeam constructor of the same name takes.
+    """
+
+    team: AgentTeam
+
+    @staticmethod
+    def _like(build: Callable[P, AgentTeam]) -> Callable[P, Formation]:
+        import functools
+
+        @functools.wraps(build)
+        def make(*args: P.args, **kwargs: P.kwargs) -> Formation:
+            return Formation(build(*args, **kwargs))
+
+        return make
+
+    hierarchical = staticmethod(_like(AgentTeam.hierarchical))
+    flat = staticmethod(_like(AgentTeam.flat))
+    pipeline = staticmethod(_like(AgentTeam.pipeline))
+    parallel = staticmethod(_like(AgentTeam.parallel))
+    consensus = staticmethod(_like(AgentTeam.consensus))
+    debate = staticmethod(_like(AgentTeam.debate))
+
+
+def _listed(agents: object) -> Sequence[Who]:
+    if agents is None:
+        raise ConfigurationError("a team needs members: give agents=[…] or a formation that brings its own")
+    if isinstance(agents, str | bytes) or not isinstance(agents, Sequence):
+        raise ConfigurationError(f"members come as a list, not as {type(agents).__name__}: {agents!r}")
+    return agents
+
+
+def _members(agents: Sequence[Who], seats: Mapping[str, Who], formation: object) -> tuple[Member, ...]:
+    known = (*getattr(formation, "seats", ()), *getattr(formation, "optional_seats", ()))
+    for seat in seats:
+        if isinstance(formation, FormationModel) and seat not in known:
+            there = ", ".join(known) or "no special seats"
+            raise ConfigurationError(f"{formation.kind} has no seat {seat!r}{nearest(seat, known)}; it has: {there}")
+    members = [_member(who, seat) for seat, who in seats.items() if who is not None]
+    members += [_member(who, None) for who in agents]
+    names: dict[str, int] = {}
+    for member in members:
+        names[member.name] = names.get(member.name, 0) + 1
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ConfigurationError(
+            f"{names[twice[0]]} members are named {twice[0]!r}; give each a name of its own: Agent(…, name=…)"
+        )
+    return tuple(members)
+
+
+def _member(who: Who, seat: str | None) -> Member:
+    if isinstance(who, Role | str):
+        if isinstance(who, str) and not who.strip():
+            raise ConfigurationError("a member's name is empty")
+        who = Agent(who)
+    if isinstance(who, Agent):
+        role = who.role.seated("delegate") if seat == "lead" else who.role
+        return Member(_named(who.name), who, role, seat)
+    if isinstance(who, AgentTeam):
+        return Member(_named(who.name), who, Role(name=f"team ({who.kind})"), seat)
+    raise ConfigurationError(f"{who!r} is no member: a member is an Agent, a Role, a team, or a name")
+
+
+def _named(name: str) -> str:
+    if "/" in name:
+        raise ValidationError(f"a member's name must not hold '/': {name!r}; give name=…")
+    return name
+
+
+def _either(name: str, value: object, other: str, alias: object) -> Any:
+    if value is not None and alias is not None:
+        raise ConfigurationError(f"{name} and {other} are the same; give one of them")
+    found = value if value is not None else alias
+    if found is None:
+        raise ConfigurationError(f"hierarchical needs {name}=…")
+    return found
+
+
+def _seats(**seats: Who) -> dict[str, Who]:
+    return {seat: who for seat, who in seats.items() if who is not None}
+
+
+def _text(given: object, kind: str) -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"formation {kind!r} must give an Answer or text, not {type(given).__name__}")
+    return given
