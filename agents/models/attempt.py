@@ -8,7 +8,7 @@ from phalanx.errors import CircuitOpen, LimitExceeded, NoModelAnswered
 from phalanx.messages import Delta, Request
 from phalanx.runtime.run import another_attempt
 
-from .model import Model, close, stream
+from .model import Model, stream
 
 
 def allow_another(failure: Exception) -> None:
@@ -36,15 +36,11 @@ def is_visible(delta: Delta) -> bool:
 async def open_stream(model: Model, request: Request) -> tuple[list[Delta], AsyncIterator[Delta]]:
     """A model's stream, read up to its first visible piece: the pieces so far, and where the others come from.
 
-    Until then the call may be made again, here or elsewhere; whatever it raises, the stream is closed.
+    Until then the call may be made again, here or elsewhere. Whoever takes the others closes them.
     """
     pieces, early = stream(model, request), list[Delta]()
-    try:
-        async for delta in pieces:
-            early.append(delta)
-            if is_visible(delta):
-                break
-    except BaseException:
-        await close(pieces)
-        raise
+    async for delta in pieces:
+        early.append(delta)
+        if is_visible(delta):
+            break
     return early, pieces

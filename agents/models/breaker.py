@@ -113,7 +113,7 @@ class Breaker(Wrapper):
                 state = "closed" if self._state == "half_open" else None
             elif _counts(failure):
                 self._in_a_row += 1
-                if self._state == "half_open" or self._in_a_row >= self.failures:
+                if self._in_a_row >= self.failures:  # always so when half-open: only a success starts again
                     state = "open"
             if state is not None:
                 self._change(state)

@@ -112,9 +112,23 @@ def as_completion(answer: str | Completion, request: Request, name: str) -> Comp
     return Completion(text=answer, usage=usage, model=name)
 
 
-async def in_pieces(completion: Completion) -> AsyncIterator[Delta]:
-    """A whole answer as a stream: a word at a time, then the completion."""
-    words = completion.text.split(" ")
-    for at, word in enumerate(words):
-        yield Delta(text=word if at == 0 else f" {word}")
-    yield Delta(completion=completion)
+def in_pieces(completion: Completion) -> AsyncIterator[Delta]:
+    """A whole answer as a stream: a word at a time, then the completion. It may be left at any piece."""
+    return _Pieces(completion)
+
+
+class _Pieces:
+    """Not a generator, because one that is left early would have to be closed."""
+
+    def __init__(self, completion: Completion) -> None:
+        words = completion.text.split(" ")
+        said = [Delta(text=word if at == 0 else f" {word}") for at, word in enumerate(words)]
+        self._left = iter((*said, Delta(completion=completion)))
+
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        return self
+
+    async def __anext__(self) -> Delta:
+        for delta in self._left:
+            return delta
+        raise StopAsyncIteration
