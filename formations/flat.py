@@ -21,13 +21,14 @@ class Flat(Gathering):
     shared_memory: they speak in turn and each sees what stands on the board; without it all work at once and blind.
     rounds: how often each speaks (more than once only makes sense with a shared memory). aggregation: "synthesize"
     (the aggregator, else the first member, writes one answer), "concat", "majority_vote", a rule, or a function of
-    the texts. quorum: how many must answer (default: one).
+    the texts. view_tokens: how much of the board a member is shown. quorum: how many must answer (default: one).
     """
 
     kind: Literal["flat"] = "flat"
     shared_memory: bool = True
     rounds: int = Field(default=1, ge=1)
     aggregation: Aggregation = "synthesize"
+    view_tokens: int = Field(default=8000, ge=100)
     quorum: int | float | None = 1
 
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
@@ -62,9 +63,9 @@ class Flat(Gathering):
         outcomes: list[Outcome] = []
         run.hold(lambda: concat(outcomes))
         for member in run.members:
-            board = await run.see(member)
+            board, shown = await run.see(member, tokens=self.view_tokens, about=task.description)
             prompt = run.prompts("turn", task=run.text(task), roster=run.names(), board=board)
-            outcome = await run.try_ask(member, prompt, stage="turn", round=round, question=task.id)
+            outcome = await run.try_ask(member, prompt, stage="turn", round=round, question=task.id, causes=shown)
             outcomes.append(outcome)
             run.raise_refusal(outcome)
         return outcomes

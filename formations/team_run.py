@@ -16,9 +16,20 @@ from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts, fenced_all
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
-from phalanx.errors import ConfigurationError, LimitExceeded, MemberFailed, QuorumMissed
+from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, MemberFailed, QuorumMissed
 from phalanx.messages import About, Message
-from phalanx.runtime.events import BallotCast, Decided, MemberFinished, MemberStarted, OutcomeStatus, RoundStarted
+from phalanx.runtime.board import Blackboard
+from phalanx.runtime.entries import Entry
+from phalanx.runtime.events import (
+    BallotCast,
+    BoardWritten,
+    Decided,
+    MemberFinished,
+    MemberStarted,
+    OutcomeStatus,
+    RoundStarted,
+)
+from phalanx.runtime.regions import Identity, Region
 from phalanx.runtime.run import Run
 
 from .base import Answer, Member, Outcome, Round
@@ -26,6 +37,7 @@ from .count import Counted
 from .voting import Decision
 
 Best = Callable[[Sequence[Outcome]], Answer | None]
+ANSWERS = "answers"
 Until = Callable[[Sequence[Outcome]], bool]
 Say = str | Mapping[str, str] | Callable[[Member], str]
 
@@ -45,7 +57,8 @@ class TeamRun:
     """What a formation is called with.
 
     everyone: all members in seat order; `members` are those without a special seat. prompts: the words it speaks.
-    default_model: for members without one of their own. history: every outcome so far, in the order of the asking.
+    default_model: for members without one of their own. board: what all can see (a new one, if none is given), with
+    every member's answer in the region "answers". history: every outcome so far, in the order of the asking.
     """
 
     def __init__(
@@ -56,11 +69,17 @@ class TeamRun:
         *,
         prompts: Prompts | None = None,
         default_model: Model | None = None,
+        board: Blackboard | None = None,
     ) -> None:
         self.run, self.team, self.everyone = run, team, tuple(everyone)
         self.prompts, self.default_model = prompts or Prompts(), default_model
         self.history: list[Outcome] = []
         self.rounds: list[Round] = []
+        self.board = board or Blackboard(
+            run.execution.log, f"board/{run.run_id}/{'/'.join(run.path)}", sole_writer=True, written=self._written
+        )
+        self.board.declare(Region(ANSWERS, str))
+        self._posted: list[Outcome] = []
         self.members = tuple(member for member in self.everyone if member.seat is None)
         self._best: Callable[[], Answer | None] | None = None
 
@@ -119,13 +138,36 @@ class TeamRun:
         tally = tuple((name, float(votes)) for name, votes in decision.tally.items())
         self.run.emit(Decided, decision.status, decision.winner, tally, decision.explanation)
 
-    async def see(self, member: Member) -> str:
-        """What a member may see of the board, as data within a budget."""
-        return fenced_all((each.member, each.text) for each in self.history if each.ok)
+    async def see(self, member: Member, *, tokens: int, about: str = "") -> tuple[str, tuple[Entry, ...]]:
+        """What a member may see of the board within a budget, as fenced data; and the entries it is shown.
 
-    async def board_entries(self) -> list[object]:
-        """What stands on the board."""
-        return []
+        tokens: the budget, estimated. about: words that make an entry relevant.
+        """
+        view = await self.board.as_member(identity(member)).view(tokens=tokens, about=about)
+        if over := [each for each in view.dropped if each.reason == "budget"]:
+            self.run.warn(f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens")
+        return fenced_all(((part.label, part.text) for part in view.parts), "(nothing yet)"), view.included
+
+    async def post(self, outcome: Outcome, causes: Sequence[Entry] = ()) -> None:
+        """Put a member's answer on the board, in its name; one whose role may not write there is left out, and said so.
+
+        causes: the entries it was shown.
+        """
+        if not outcome.ok:
+            return
+        at = f"{outcome.stage}/{outcome.round}/{len(self._posted)}"
+        self._posted.append(outcome)
+        who = identity(self.member(outcome.member))
+        try:
+            await self.board.as_member(who).post(
+                ANSWERS,
+                outcome.text,
+                round=outcome.round,
+                causes=causes,
+                op=f"{self.run.run_id}/{'/'.join(self.run.path)}/{at}",
+            )
+        except AccessDenied as denied:
+            self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
 
     # -- the best answer so far ------------------------------------------------------------------------------------
 
@@ -180,11 +222,16 @@ class TeamRun:
         attempt: int = 0,
         shape: Shape[Any] | None = None,
         question: str = "",
+        causes: Sequence[Entry] = (),
     ) -> Outcome:
-        """Ask one member and give its outcome, whatever it is; takes what `ask` takes, raises nothing of its."""
+        """Ask one member and give its outcome, whatever it is; takes what `ask` takes, raises nothing of its.
+
+        causes: the entries of the board that its prompt shows.
+        """
         asking = _Asking(self, self._place(stage, round), member, stage, round, attempt, shape, question)
         outcome = await asking.outcome(prompt)
         self.history.append(outcome)
+        await self.post(outcome, causes)
         return outcome
 
     async def ask_all(
@@ -272,6 +319,8 @@ class TeamRun:
                         group.start_soon(one, at)
         finally:
             self.history += so_far()
+        for outcome in so_far():
+            await self.post(outcome)
         return so_far()
 
     @staticmethod
@@ -279,6 +328,10 @@ class TeamRun:
         """Raise the LimitExceeded that an outcome died of, if it did."""
         if isinstance(outcome.failure, LimitExceeded):
             raise outcome.failure
+
+    def _written(self, entry: Entry) -> None:
+        op = "retract" if entry.retracted else "post"
+        self.run.emit(BoardWritten, entry.region, entry.key, entry.version, entry.author, op)
 
     def _place(self, stage: str, round: int) -> Run:
         return self.run.branch(f"{stage}-{round}" if round else stage)
@@ -383,6 +436,11 @@ class _Asking:
         )
         self.messages = (Message(role="system", content=turn.system), Message(role="user", content=turn.prompt))
         return await take(self.branch, turn)
+
+
+def identity(member: Member) -> Identity:
+    """A member as the board knows it: its name, its role and the role's rights."""
+    return Identity(member.name, member.role.name, member.role.reads, member.role.writes)
 
 
 def _said(prompts: Say, member: Member) -> str:

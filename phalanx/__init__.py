@@ -17,36 +17,89 @@ if TYPE_CHECKING:
     from phalanx.agents.agent import Agent as Agent
     from phalanx.agents.memory import AgentMemory as AgentMemory
     from phalanx.agents.memory import SimpleAgentMemory as SimpleAgentMemory
+    from phalanx.agents.models.backoff import constant as constant
+    from phalanx.agents.models.backoff import exponential as exponential
+    from phalanx.agents.models.backoff import linear as linear
+    from phalanx.agents.models.resolve import register_provider as register_provider
+    from phalanx.agents.models.retry import RetryConfig as RetryConfig
     from phalanx.agents.result import AgentResult as AgentResult
     from phalanx.agents.role import Role as Role
+    from phalanx.agents.sync import SyncAgent as SyncAgent
     from phalanx.agents.task import Task as Task
     from phalanx.agents.task import TaskHook as TaskHook
+    from phalanx.agents.tools.box import ToolSet as ToolSet
+    from phalanx.agents.tools.tool import BaseTool as BaseTool
+    from phalanx.agents.tools.tool import FunctionTool as FunctionTool
+    from phalanx.agents.tools.tool import tool as tool
     from phalanx.errors import AgentError as AgentError
     from phalanx.errors import ConfigurationError as ConfigurationError
+    from phalanx.errors import InvalidToolSchemaError as InvalidToolSchemaError
+    from phalanx.errors import LLMCallError as LLMCallError
+    from phalanx.errors import LimitExceeded as LimitExceeded
+    from phalanx.errors import MaxIterationsError as MaxIterationsError
     from phalanx.errors import PhalanxError as PhalanxError
     from phalanx.errors import ProviderError as ProviderError
+    from phalanx.errors import ResponseParseError as ResponseParseError
+    from phalanx.errors import MemberFailed as MemberFailed
+    from phalanx.errors import QuorumMissed as QuorumMissed
+    from phalanx.errors import SpecError as SpecError
     from phalanx.errors import TeamError as TeamError
     from phalanx.errors import ToolError as ToolError
+    from phalanx.errors import ToolExecutionError as ToolExecutionError
+    from phalanx.errors import ToolNotFoundError as ToolNotFoundError
     from phalanx.errors import ValidationError as ValidationError
     from phalanx.errors import VictorError as VictorError
+    from phalanx.formations.base import Answer as Answer
+    from phalanx.formations.consensus import Consensus as Consensus
+    from phalanx.formations.debate import Debate as Debate
+    from phalanx.formations.flat import Flat as Flat
+    from phalanx.formations.hierarchical import Hierarchical as Hierarchical
+    from phalanx.formations.parallel import Parallel as Parallel
+    from phalanx.formations.pipeline import Pipeline as Pipeline
+    from phalanx.formations.team_run import TeamRun as TeamRun
     from phalanx.messages import Message as Message
     from phalanx.messages import Price as Price
     from phalanx.messages import ToolCall as ToolCall
     from phalanx.messages import ToolResult as ToolResult
     from phalanx.messages import Usage as Usage
+    from phalanx.runtime.board import Blackboard as Blackboard
     from phalanx.runtime.limits import Limits as Limits
     from phalanx.runtime.limits import limits as limits
+    from phalanx.runtime.regions import Region as Region
+    from phalanx.teams.result import TeamResult as TeamResult
+    from phalanx.teams.team import AgentTeam as AgentTeam
+    from phalanx.teams.team import Formation as Formation
+    from phalanx.teams.team import Team as Team
 
 _HOMES = {
     "phalanx.agents.agent": "Agent",
     "phalanx.agents.memory": "AgentMemory SimpleAgentMemory",
+    "phalanx.agents.models.backoff": "constant exponential linear",
+    "phalanx.agents.models.resolve": "register_provider",
+    "phalanx.agents.models.retry": "RetryConfig",
     "phalanx.agents.result": "AgentResult",
     "phalanx.agents.role": "Role",
+    "phalanx.agents.sync": "SyncAgent",
     "phalanx.agents.task": "Task TaskHook",
-    "phalanx.errors": "AgentError ConfigurationError PhalanxError ProviderError TeamError ToolError ValidationError "
-    "VictorError",
+    "phalanx.agents.tools.box": "ToolSet",
+    "phalanx.agents.tools.tool": "BaseTool FunctionTool tool",
+    "phalanx.errors": "AgentError ConfigurationError InvalidToolSchemaError LLMCallError LimitExceeded "
+    "MaxIterationsError PhalanxError ProviderError ResponseParseError QuorumMissed MemberFailed SpecError TeamError ToolError "
+    "ToolExecutionError ToolNotFoundError ValidationError VictorError",
+    "phalanx.formations.base": "Answer",
+    "phalanx.formations.consensus": "Consensus",
+    "phalanx.formations.debate": "Debate",
+    "phalanx.formations.flat": "Flat",
+    "phalanx.formations.hierarchical": "Hierarchical",
+    "phalanx.formations.parallel": "Parallel",
+    "phalanx.formations.pipeline": "Pipeline",
+    "phalanx.formations.team_run": "TeamRun",
     "phalanx.messages": "Message Price ToolCall ToolResult Usage",
+    "phalanx.runtime.board": "Blackboard",
     "phalanx.runtime.limits": "Limits limits",
+    "phalanx.runtime.regions": "Region",
+    "phalanx.teams.result": "TeamResult",
+    "phalanx.teams.team": "AgentTeam Formation Team",
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names.split()}
 

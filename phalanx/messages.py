@@ -126,7 +126,7 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
-            self.known_cost + other.known_cost,
+            round(self.known_cost + other.known_cost, 12),
             self.unpriced_calls + other.unpriced_calls,
             self.estimated or other.estimated,
         )

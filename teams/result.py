@@ -13,6 +13,7 @@ from phalanx.errors import ValidationError
 from phalanx.formations.base import Outcome, Round
 from phalanx.formations.voting import Decision
 from phalanx.messages import Message, Usage
+from phalanx.runtime.entries import Entry
 
 
 class TeamResult(AgentResult):
@@ -22,7 +23,7 @@ class TeamResult(AgentResult):
     of the work failed or an objection stands; "stopped": a limit ended it, `stop_reason` says which; "failed": only
     inside a TeamError). decision: what the votes came to, if there was a vote. members: every asking of every member
     in order, with its outcome, its cost and the exact messages sent. rounds: answers and choices by round, for
-    formations that vote. board: what stood on the blackboard at the end.
+    formations that vote. board: what stood on the blackboard at the end (as plain mappings in a loaded result).
     """
 
     status: str
@@ -30,7 +31,7 @@ class TeamResult(AgentResult):
     decision: Decision | None
     members: tuple[Outcome, ...]
     rounds: tuple[Round, ...]
-    board: tuple[object, ...]
+    board: tuple[Entry | dict[str, Any], ...]
 
     def __new__(  # type: ignore[override]
         cls,
@@ -41,7 +42,7 @@ class TeamResult(AgentResult):
         decision: Decision | None = None,
         members: Sequence[Outcome] = (),
         rounds: Sequence[Round] = (),
-        board: Sequence[object] = (),
+        board: Sequence[Entry | dict[str, Any]] = (),
         **facts: Any,
     ) -> Self:
         self = super().__new__(cls, text, **facts)

@@ -27,6 +27,7 @@ from phalanx.formations.pipeline import Pipeline, Validator
 from phalanx.formations.rounds import Topology, Update, View
 from phalanx.formations.team_run import TeamRun
 from phalanx.formations.voting import Equivalence, Plurality, Rule
+from phalanx.runtime.board import Blackboard
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.events import RunFinished, RunStarted, TeamFinished, TeamStarted
 from phalanx.runtime.limits import Limits
@@ -49,7 +50,8 @@ class TeamOptions(TypedDict, total=False):
     """Keywords that every team takes.
 
     name: what it is called. model: for members that have none of their own. limits: of each run. prompts: its own
-    text for prompt slots. hooks: on_start, on_complete, on_error. max_depth: how deep teams may be nested in it.
+    text for prompt slots. hooks: on_start, on_complete, on_error. board: a blackboard that outlives single runs
+    (default: a new one for each run).
     """
 
     name: str
@@ -57,6 +59,7 @@ class TeamOptions(TypedDict, total=False):
     limits: Limits
     prompts: Mapping[str, str]
     hooks: Hooks
+    board: Blackboard
 
 
 class AgentTeam:
@@ -83,6 +86,7 @@ class AgentTeam:
         limits: Limits | None = None,
         prompts: Mapping[str, str] | None = None,
         hooks: Hooks = None,
+        board: Blackboard | None = None,
     ) -> None:
         if isinstance(formation, Formation):
             if agents is not None or seats is not None:
@@ -93,6 +97,7 @@ class AgentTeam:
             limits = source.limits if limits is None else limits
             hooks = source.hooks if hooks is None else hooks
             prompts = source.prompts.overrides if prompts is None else prompts
+            board = source.board if board is None else board
             formation = source.formation
         self.formation = Flat() if formation is None else formation
         if isinstance(self.formation, type) or not callable(self.formation):
@@ -110,6 +115,7 @@ class AgentTeam:
             self.formation.check(self.members)
         elif not self.members:
             raise ConfigurationError("a team needs at least one member")
+        self.board = board
         self._model: Model | None = None if model is None else resolve(model)
 
     # -- the formations --------------------------------------------------------------------------------------------
@@ -496,7 +502,7 @@ class AgentTeam:
     ) -> TeamResult:
         """Let the formation do the task, and make a result of whatever comes of it."""
         started = anyio.current_time()
-        inside = TeamRun(run, self.name, self.members, prompts=prompts, default_model=default)
+        inside = TeamRun(run, self.name, self.members, prompts=prompts, default_model=default, board=self.board)
         seconds = min((each.seconds for each in limits if each and each.seconds is not None), default=None)
         refusal: TeamError | None = None
         answer: Answer | None = None
@@ -520,7 +526,7 @@ class AgentTeam:
             decision=answer.decision if answer else None,
             members=inside.history,
             rounds=inside.rounds,
-            board=await inside.board_entries(),
+            board=await inside.board.entries(),
             usage=run.usage,
             run_id=run.run_id,
             tool_calls=[call for outcome in inside.history if outcome.answer for call in outcome.answer.tool_calls],

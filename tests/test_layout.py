@@ -51,7 +51,8 @@ def imports(path: Path) -> list[tuple[str, int]]:
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.append((node.module, node.lineno))
+            names = [f"phalanx.{alias.name}" for alias in node.names] if node.module == "phalanx" else [node.module]
+            found += [(name, node.lineno) for name in names]
     return found
 
 
@@ -100,7 +101,7 @@ from phalanx import Agent, AgentTeam
 team = AgentTeam.debate([Agent("coder", name="a", model="openai/gpt-4o-mini"), Agent("critic", model="ollama/llama3")])
 team.diagram()
 assert dict(os.environ) == before, "the environment was changed"
-heavy = {"litellm", "openai", "rich", "aiohttp", "httpx", "structlog", "tenacity", "typer", "jsonschema"} & set(sys.modules)
+heavy = set("litellm openai rich aiohttp httpx structlog tenacity typer jsonschema".split()) & set(sys.modules)
 assert not heavy, f"loaded: {heavy}"
 """
 
