@@ -28,7 +28,7 @@ def z_of(level: float) -> float:
 
 
 @lru_cache(maxsize=1024)
-def t_of(level: float, df: int) -> float:
+def t_of(level: float, df: float) -> float:
     """How many standard errors a two-sided Student interval of this level reaches; `df`: degrees of freedom."""
     if df < 1:
         raise ValidationError(f"df={df} must be at least 1")

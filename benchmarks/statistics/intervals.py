@@ -70,8 +70,10 @@ def mean(scores: Sequence[float], *, clusters: Clusters = None, level: float = 0
     """The mean of one score an item with Student's interval: mean ± t · SE.
 
     Average the repeats of an item first (`sampling.item_means`): repeats are not items. With `clusters` (one label
-    an item: its document, its template) SE² = G/(G−1) · N⁻² · Σ over clusters of (Σ within (s − mean))², as in
-    Miller 2024 (arXiv 2411.00640) with the usual correction for G clusters; t has G − 1 degrees of freedom.
+    an item: its document, its template) SE² = N⁻² · Σ over clusters of (Σ within (s − mean))² / (1 − size/N): the
+    formula of Miller 2024 (arXiv 2411.00640) with the correction of Bell and McCaffrey 2002, which makes it unbiased
+    for few clusters, and t has the effective number of clusters of Carter, Schnepel and Steigerwald 2017 less one
+    as its degrees of freedom: with a few large clusters among small ones the interval is wider.
 
     The interval is unknown (None) for a single item or cluster, and when all agree, unless all scores lie in 0..1:
     then it is Wilson's for that many items or clusters, because no spread seen is not no spread. Ends are cut to
@@ -88,7 +90,7 @@ def mean(scores: Sequence[float], *, clusters: Clusters = None, level: float = 0
     low: float | None = None
     high: float | None = None
     if se is not None and se > 1e-12 * max(1.0, abs(center)):
-        reach = t_of(level, len(units) - 1) * se
+        reach = t_of(level, degrees_of_freedom(units)) * se
         low, high = center - reach, center + reach
         if within:
             low, high = max(0.0, low), min(1.0, high)
@@ -142,11 +144,16 @@ def sums_by_cluster(values: Sequence[float], clusters: Clusters) -> list[tuple[f
 
 def clustered_error(units: Sequence[tuple[float, int]], center: float) -> float | None:
     """The standard error of a mean whose independent units are (sum, size); None for a single unit."""
-    groups = len(units)
-    if groups < 2:
+    if len(units) < 2:
         return None
-    squares = math.fsum((total - size * center) ** 2 for total, size in units)
-    return math.sqrt(groups / (groups - 1) * squares) / sum(size for _, size in units)
+    n = sum(size for _, size in units)
+    return math.sqrt(math.fsum((total - size * center) ** 2 / (1 - size / n) for total, size in units)) / n
+
+
+def degrees_of_freedom(units: Sequence[tuple[float, int]]) -> float:
+    """How many independent units a clustered error stands on, less one: G/(1 + the sizes' squared variation) − 1."""
+    sizes = [size for _, size in units]
+    return max(1.0, sum(sizes) ** 2 / sum(size * size for size in sizes) - 1)
 
 
 def jackknife_error(left_out: Sequence[tuple[float | None, int]]) -> float | None:

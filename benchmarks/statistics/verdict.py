@@ -10,8 +10,8 @@ from phalanx.errors import ValidationError
 from phalanx.messages import Data
 
 from .correction import Adjusted
-from .distributions import t_of
-from .intervals import Clusters, Estimate, check_scores, clustered_error, sums_by_cluster
+from .distributions import t_of, z_of
+from .intervals import Clusters, Estimate, check_scores, clustered_error, degrees_of_freedom, sums_by_cluster
 from .paired import McNemar, SignFlip, mcnemar, paired_difference, sign_flip
 from .power import items_needed_for
 
@@ -148,7 +148,7 @@ def cost_ratio(
     share = [n * x / total_a - n * y / total_b for x, y in zip(first, second, strict=True)]
     units = sums_by_cluster(share, clusters)
     error, ratio = clustered_error(units, 0.0), total_a / total_b
-    reach = None if error is None else math.exp(t_of(level, len(units) - 1) * error)
+    reach = None if error is None else math.exp(t_of(level, degrees_of_freedom(units)) * error)
     return Estimate(
         value=ratio,
         low=None if reach is None else ratio / reach,
@@ -178,7 +178,7 @@ def _more_items(found: Estimate, margin: float) -> int | None:
     if found.low is None or found.high is None:
         return None
     reach = (found.high - found.low) / 2
-    spread = found.n * (reach / t_of(found.level, max(1, (found.clusters or found.n) - 1))) ** 2
+    spread = found.n * (reach / z_of(found.level)) ** 2
     planned = items_needed_for(margin, between=spread, level=found.level)
     if planned > found.n:
         return planned - found.n

@@ -46,13 +46,13 @@ def test_the_mean_has_the_student_interval_of_scipy() -> None:
     assert found.se == pytest.approx(stats.sem(scores))
 
 
-def test_the_clustered_standard_error_is_that_of_statsmodels() -> None:
+def test_for_clusters_of_one_size_the_standard_error_is_that_of_statsmodels() -> None:
     api = pytest.importorskip("statsmodels.api")
     rng = random.Random(4)
-    labels = [rng.randrange(12) for _ in range(90)]
+    labels = [place % 12 for place in range(84)]
     shift = [rng.gauss(0, 1) for _ in range(12)]
     scores = [shift[label] + rng.gauss(0, 0.5) for label in labels]
-    fit = api.OLS(scores, [[1.0]] * 90).fit(cov_type="cluster", cov_kwds={"groups": labels})
+    fit = api.OLS(scores, [[1.0]] * 84).fit(cov_type="cluster", cov_kwds={"groups": labels})
     found = mean(scores, clusters=labels)
     assert found.se == pytest.approx(fit.bse[0], rel=1e-12)
     assert found.clusters == 12
@@ -63,6 +63,23 @@ def test_the_clustered_error_is_the_formula_of_the_paper_times_its_small_sample_
     labels = ["x", "x", "y", "y", "z", "z"]
     plain = math.sqrt(sum(total**2 for total in (1.0, -1.0, 0.0))) / 6
     assert mean(scores, clusters=labels).se == pytest.approx(plain * math.sqrt(3 / 2))
+
+
+def test_the_clustered_error_is_unbiased_for_few_clusters_of_unequal_size() -> None:
+    rng = random.Random(1)
+    labels = [label for label, size in enumerate([1, 2, 9, 4]) for _ in range(size)]
+    errors = [mean([rng.gauss(0, 1) for _ in labels], clusters=labels).se for _ in range(4000)]
+    assert sum(error**2 for error in errors if error is not None) / 4000 == pytest.approx(1 / 16, rel=0.05)
+
+
+def test_one_large_cluster_among_small_ones_widens_the_interval() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    scores = [1.0, 4.0, 6.0, 5.0, 9.0, 2.0, 3.0, 8.0]
+    for labels, clusters in (("aabbccdd", 4), ("aaaaabcd", 64 / 28)):
+        found = mean(scores, clusters=list(labels))
+        assert found.low is not None
+        assert found.se is not None
+        assert (found.value - found.low) / found.se == pytest.approx(stats.t.ppf(0.975, clusters - 1))
 
 
 def test_clusters_of_one_change_nothing() -> None:
