@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Literal
 
 import anyio.lowlevel
 
 from phalanx.errors import ValidationError
 from phalanx.messages import Completion, Delta, Price, Request
+from phalanx.settings import nearest
 
 from .cassette import Cassette, NoRecording, short
 from .lines import Place, json_lines
@@ -78,6 +81,7 @@ class RecordedModel:
         cls,
         *paths: Place,
         say: Said = "text",
+        parsed: str = "parsed",
         members: Mapping[str, str] | None = None,
         name: str = "offline/recorded",
     ) -> RecordedModel:
@@ -87,19 +91,24 @@ class RecordedModel:
         its "sample" or "trial", else its place among the answers of one agent in one round. A question is found by
         its id, or by its text where only one line has it.
         say: "text" gives replies as they were released (or "Answer: " and the parsed answer where there is no text),
-        "parsed" only the parsed answer, "both" the text with the parsed answer as its last line.
+        "parsed" only the parsed answer, "both" the text with the parsed answer as its last line. parsed: the field
+        that the parsed answer stands in, for sets that hold several.
         Raises ValidationError for a line that cannot be read, LogError for a file that is cut off.
         """
         if say not in ("text", "parsed", "both"):
             raise ValidationError(f"say must be 'text', 'parsed' or 'both', not {say!r}")
         aliases: dict[str, list[str]] = {}
         recordings: list[Recording] = []
+        fields: set[str] = set()
         for path in paths:
             for where, record in json_lines(path):
-                id, found = _answers_of(record, where, say)
+                id, found = _answers_of(record, where, say, parsed)
                 recordings += found
+                fields.update(name for answer in record["answers"] for name in answer)  # type: ignore[attr-defined]
                 if isinstance(text := record.get("question"), str) and text != id:
                     aliases.setdefault(text, []).append(id)
+        if fields and parsed not in fields and (say != "text" or parsed != "parsed"):
+            raise ValidationError(f"no answer has a field parsed={parsed!r}{nearest(parsed, fields)}")
         model = cls(recordings, members=members, name=name)
         model._aliases = aliases
         return model
@@ -152,11 +161,10 @@ class RecordedModel:
             )
         questions = {key[0] for key in self._held}
         if wanted[0] not in questions:
-            alike = difflib.get_close_matches(wanted[0][:200], [each[:200] for each in questions], n=1, cutoff=0)
-            questions = {each for each in questions if each[:200] in alike}
+            questions = {_nearest(wanted[0], questions)}
         candidates = [key for key in self._held if key[0] in questions]
         # The nearest agrees in the most fields, the earlier fields weighing more, then in the closest numbers.
-        nearest = min(
+        closest = min(
             candidates,
             key=lambda key: (
                 key[1] != wanted[1],
@@ -166,13 +174,13 @@ class RecordedModel:
                 key,
             ),
         )
-        at = next(at for at in range(4) if nearest[at] != wanted[at])
+        at = next(at for at in range(4) if closest[at] != wanted[at])
         return NoRecording(
-            self.name, _said(wanted), nearest=_said(nearest), field=FIELDS[at], recorded=nearest[at], asked=wanted[at]
+            self.name, _said(wanted), nearest=_said(closest), field=FIELDS[at], recorded=closest[at], asked=wanted[at]
         )
 
 
-def _answers_of(record: Mapping[str, object], where: str, say: Said) -> tuple[str, list[Recording]]:
+def _answers_of(record: Mapping[str, object], where: str, say: Said, parsed: str) -> tuple[str, list[Recording]]:
     id, answers = record.get("id"), record.get("answers")
     if not isinstance(id, str) or not isinstance(answers, list):
         raise ValidationError(f'{where}: a recording needs "id" (text) and "answers" (a list)')
@@ -187,7 +195,7 @@ def _answers_of(record: Mapping[str, object], where: str, say: Said) -> tuple[st
         sample = answer.get("sample", answer.get("trial", place))
         if not isinstance(sample, int):
             raise ValidationError(f"{where}: the sample of {agent!r}'s answer to {id!r} is no whole number: {sample!r}")
-        recordings.append(Recording(id, agent, _reply(answer.get("text"), answer.get("parsed"), say), round, sample))
+        recordings.append(Recording(id, agent, _reply(answer.get("text"), answer.get(parsed), say), round, sample))
     return id, recordings
 
 
@@ -196,6 +204,16 @@ def _reply(text: object, parsed: object, say: Said) -> str:
     if say == "parsed" or not isinstance(text, str):
         return line or "No answer was recorded."
     return text if say == "text" or not line else f"{text}\n\n{line}"
+
+
+def _nearest(text: str, known: Iterable[str]) -> str:
+    """The known text most like this one; of many, only those that begin most like it are compared in full."""
+
+    def shared(other: str) -> int:
+        return len(commonprefix([text, other]))
+
+    few = sorted(heapq.nlargest(100, sorted(known), key=shared))
+    return max(few, key=lambda other: difflib.SequenceMatcher(None, text[:200], other[:200]).ratio())
 
 
 def _said(key: Key) -> str:

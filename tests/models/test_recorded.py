@@ -114,7 +114,7 @@ LINES: list[dict[str, object]] = [
             {"agent": "x/small", "round": 1, "text": "Still 18.", "parsed": "18"},
             {"agent": "x/large", "round": 0, "text": None, "parsed": "17"},
             {"agent": "x/silent", "round": 0, "text": None, "parsed": None},
-            {"agent": "x/many", "round": 0, "sample": 3, "text": "fourth", "parsed": None},
+            {"agent": "x/many", "round": 0, "sample": 3, "text": "fourth", "parsed": None, "option": "C"},
             {"agent": "x/twice", "round": 0, "order": "12", "text": None, "parsed": "1"},
             {"agent": "x/twice", "round": 0, "order": "21", "text": None, "parsed": "2"},
         ],
@@ -150,6 +150,10 @@ async def test_a_data_set_can_give_only_what_was_parsed_or_both(tmp_path: Path) 
     assert await said(parsed, draft("gsm-1", "x/small")) == "Answer: 18"
     assert await said(both, draft("gsm-1", "x/small")) == "It is 18.\n\nAnswer: 18"
     assert await said(both, draft("gsm-1", "x/many", attempt=3)) == "fourth"
+    option = RecordedModel.from_jsonl(path, say="parsed", parsed="option")
+    assert await said(option, draft("gsm-1", "x/many", attempt=3)) == "Answer: C"
+    with pytest.raises(ValidationError, match=r"parsed='optoin' \(did you mean 'option'\?\)"):
+        RecordedModel.from_jsonl(path, parsed="optoin")
     with pytest.raises(ValidationError, match="say must be"):
         RecordedModel.from_jsonl(path, say="all")  # type: ignore[arg-type]
 
