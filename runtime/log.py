@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol, Self
 
 import anyio
 
@@ -32,7 +34,7 @@ class Log(Protocol):
         ...
 
     def watch(self, stream: str, after: int = 0) -> AsyncIterator[tuple[int, object]]:
-        """The records after a position, then each new one as it comes; it never ends by itself."""
+        """The records after a position, then each new one as it comes; it ends when the log is closed."""
         ...
 
     async def streams(self, prefix: str = "") -> list[str]:
@@ -52,6 +54,72 @@ class Log(Protocol):
         ...
 
 
+class Watch:
+    """The records of a stream as they come, one at a time and in order.
+
+    It may be abandoned at any moment: between two records it holds nothing that would have to be closed.
+    """
+
+    def __init__(
+        self,
+        after: int,
+        read: Callable[[int], Awaitable[list[tuple[int, object]]]],
+        bell: Callable[[int], Bell],
+    ) -> None:
+        """read: the records after a position. bell: rings when there may be some, from the moment it is made."""
+        self._after, self._read, self._bell = after, read, bell
+        self._fresh: deque[tuple[int, object]] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[int, object]:
+        while not self._fresh:
+            self._fresh.extend(await self._read(self._after))
+            if not self._fresh:
+                await self._wait()
+        self._after, record = self._fresh.popleft()
+        return self._after, record
+
+    async def _wait(self) -> None:
+        bell = self._bell(self._after)
+        try:
+            # Once more, for what came before the bell was hung up.
+            self._fresh.extend(await self._read(self._after))
+            if not self._fresh and not await bell.wait():
+                raise StopAsyncIteration
+        finally:
+            bell.take_down()
+
+
+class Bell(Protocol):
+    """Rings when a stream has grown, or its log was closed."""
+
+    async def wait(self) -> bool:
+        """Wait for it; False says that the log was closed."""
+        ...
+
+    def take_down(self) -> None:
+        """Ring no more."""
+        ...
+
+
+def check_stream(name: str) -> None:
+    """Raise ValueError when this cannot be a stream's name: it must be text, not empty, without NUL and encodable."""
+    if not isinstance(name, str) or not name or "\x00" in name:
+        raise ValueError(f"a stream's name is a text that is not empty and has no NUL character, not {name!r}")
+    try:
+        name.encode()
+    except UnicodeEncodeError as problem:
+        raise ValueError(f"a stream's name must be valid Unicode: {problem}") from None
+
+
+def check_after(after: int) -> None:
+    """Raise ValueError when this is no position to read from."""
+    if after < 0:
+        raise ValueError(f"positions count from 1 and 0 is before the first record; after={after} is no position")
+
+
 class MemoryLog:
     """A log that lives as long as the process: nothing is written anywhere."""
 
@@ -60,30 +128,33 @@ class MemoryLog:
     def __init__(self) -> None:
         self._streams: dict[str, list[object]] = {}
         self._bodies: dict[str, bytes] = {}
-        self._grown: dict[str, anyio.Event] = {}
+        self._bells: dict[str, set[_MemoryBell]] = {}
+        self._closed = False
 
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
-        held = self._streams.setdefault(stream, [])
+        held = self._streams.get(stream)
+        if held is None:
+            check_stream(stream)
+            held = []
         if expect is not None and expect != len(held):
             raise LogConflict(stream, expected=expect, actual=len(held))
+        if not records:
+            return len(held)
         held.extend(records)
-        if grown := self._grown.pop(stream, None):
-            grown.set()
+        self._streams[stream] = held
+        for bell in self._bells.get(stream, ()):
+            bell.ring(True)
         return len(held)
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
+        check_after(after)
         held = self._streams.get(stream, [])
         return [(at, held[at - 1]) for at in range(after + 1, len(held) + 1)]
 
-    async def watch(self, stream: str, after: int = 0) -> AsyncIterator[tuple[int, object]]:
-        while True:
-            grown = self._grown.setdefault(stream, anyio.Event())
-            fresh = await self.read(stream, after)
-            for at, record in fresh:
-                after = at
-                yield at, record
-            if not fresh:
-                await grown.wait()
+    def watch(self, stream: str, after: int = 0) -> Watch:
+        check_stream(stream)
+        check_after(after)
+        return Watch(after, partial(self.read, stream), lambda _: _MemoryBell(self._bells, stream, self._closed))
 
     async def streams(self, prefix: str = "") -> list[str]:
         return sorted(name for name in self._streams if name.startswith(prefix))
@@ -100,6 +171,33 @@ class MemoryLog:
             raise LogError(f"no body with hash {digest} in this log") from None
 
     async def aclose(self) -> None:
-        for grown in self._grown.values():
-            grown.set()
-        self._grown.clear()
+        """End what is watching. The records stay."""
+        self._closed = True
+        for bells in self._bells.values():
+            for bell in bells:
+                bell.ring(False)
+
+
+class _MemoryBell:
+    __slots__ = ("_bells", "_grown", "_rung", "_stream")
+
+    def __init__(self, bells: dict[str, set[_MemoryBell]], stream: str, closed: bool) -> None:
+        self._bells, self._stream = bells, stream
+        bells.setdefault(stream, set()).add(self)
+        self._rung, self._grown = anyio.Event(), True
+        if closed:
+            self.ring(False)
+
+    def ring(self, grown: bool) -> None:
+        self._grown = grown
+        self._rung.set()
+
+    async def wait(self) -> bool:
+        await self._rung.wait()
+        return self._grown
+
+    def take_down(self) -> None:
+        others = self._bells[self._stream]
+        others.remove(self)
+        if not others:
+            del self._bells[self._stream]
