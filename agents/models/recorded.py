@@ -7,7 +7,7 @@ import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Literal
 
 import anyio.lowlevel
@@ -159,10 +159,11 @@ class RecordedModel:
             return NoRecording(
                 self.name, _said(wanted), nearest="none", field="everything: it is empty", recorded=None, asked=None
             )
-        questions = {key[0] for key in self._held}
-        if wanted[0] not in questions:
-            questions = {_nearest(wanted[0], questions)}
-        candidates = [key for key in self._held if key[0] in questions]
+        question = wanted[0]
+        if all(key[0] != question for key in self._held):
+            alike = _nearest(question, {*self._aliases, *(key[0] for key in self._held)})
+            question = self._aliases.get(alike, [alike])[0]
+        candidates = [key for key in self._held if key[0] == question]
         # The nearest agrees in the most fields, the earlier fields weighing more, then in the closest numbers.
         closest = min(
             candidates,
@@ -210,7 +211,7 @@ def _nearest(text: str, known: Iterable[str]) -> str:
     """The known text most like this one; of many, only those that begin most like it are compared in full."""
 
     def shared(other: str) -> int:
-        return len(commonprefix([text, other]))
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
 
     few = sorted(heapq.nlargest(100, sorted(known), key=shared))
     return max(few, key=lambda other: difflib.SequenceMatcher(None, text[:200], other[:200]).ratio())

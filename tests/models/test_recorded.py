@@ -158,6 +158,12 @@ async def test_a_data_set_can_give_only_what_was_parsed_or_both(tmp_path: Path) 
         RecordedModel.from_jsonl(path, say="all")  # type: ignore[arg-type]
 
 
+async def test_a_question_missed_by_its_text_is_compared_with_texts(tmp_path: Path) -> None:
+    model = RecordedModel.from_jsonl(written(tmp_path / "set.jsonl"))
+    with pytest.raises(NoRecording, match="the nearest is question='gsm-1', member='x/small'"):
+        await model.complete(draft("How many geese?", "x/small"))
+
+
 async def test_a_text_that_two_questions_share_has_to_be_asked_for_by_id(tmp_path: Path) -> None:
     model = RecordedModel.from_jsonl(written(tmp_path / "set.jsonl"))
 
