@@ -22,7 +22,7 @@ class Window:
         self.refusals += 1
         if cuts != self.cuts:
             return False
-        self.cap = max(1, (under_way if self.cap is None else min(under_way, self.cap)) // 2)
+        self.cap = max(1, under_way // 2)
         self.cuts, self.successes = self.cuts + 1, 0
         return True
 
