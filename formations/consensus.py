@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
@@ -28,7 +28,7 @@ class Consensus(Deliberation):
     """
 
     kind: Literal["consensus"] = "consensus"
-    min_agreement: int | float | None = None
+    min_agreement: StrictInt | StrictFloat | None = None
     rule: Any = None
     exchange: Literal["solutions", "messages"] = "solutions"
     rounds: int = Field(default=2, ge=0)
@@ -41,7 +41,7 @@ class Consensus(Deliberation):
         agreement = self.min_agreement
         if agreement is not None and self.rule is not None:
             raise ValidationError("give min_agreement=… or rule=…, not both: a rule has a min_agreement of its own")
-        if isinstance(agreement, bool) or (isinstance(agreement, int) and not 1 <= agreement <= free):
+        if isinstance(agreement, int) and not 1 <= agreement <= free:
             raise ValidationError(
                 f"min_agreement={agreement} cannot be reached by {free} members; it must be from 1 to {free}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.task import Task
 
@@ -29,7 +29,7 @@ class Flat(Gathering):
     rounds: int = Field(default=1, ge=1)
     aggregation: Aggregation = "synthesize"
     view_tokens: int = Field(default=8000, ge=100)
-    quorum: int | float | None = 1
+    quorum: StrictInt | StrictFloat | None = 1
 
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.output import Shape
 from phalanx.errors import ValidationError
@@ -22,7 +22,7 @@ class Gathering(FormationModel):
     gathering, after which those still working are timed out.
     """
 
-    quorum: int | float | None = None
+    quorum: StrictInt | StrictFloat | None = None
     deadline: float | None = Field(default=None, gt=0)
 
     def check(self, members: Sequence[Member]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced, fenced_all
@@ -43,7 +43,7 @@ class Hierarchical(Gathering):
     max_rounds: int = Field(default=3, ge=1)
     review: bool = True
     reworks: int = Field(default=1, ge=0)
-    quorum: int | float | None = 1
+    quorum: StrictInt | StrictFloat | None = 1
 
     seats: ClassVar[tuple[str, ...]] = ("lead",)
     optional_seats: ClassVar[tuple[str, ...]] = ("verifier",)

@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.prompts import fenced, fenced_all, label
 from phalanx.agents.task import Task
@@ -48,7 +48,7 @@ class Deliberation(Gathering):
     trigger: Literal["always", "on_disagreement"] = "on_disagreement"
     equivalence: Equivalence = Equivalence()
     peer_tokens: int = Field(default=2000, ge=1)
-    quorum: int | float | None = 0.5
+    quorum: StrictInt | StrictFloat | None = 0.5
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         free = [member.name for member in members if member.seat is None]
