@@ -95,7 +95,9 @@ class OpenAI:
         yield b"data: [DONE]\n\n"
 
     def error(self, reply: Reply) -> Json:
-        return {"error": {"message": reply.error, "type": "invalid_request_error", "param": None, "code": reply.code}}
+        kinds = {429: "rate_limit_exceeded"} | dict.fromkeys((400, 401, 403, 404), "invalid_request_error")
+        kind = kinds.get(reply.status, "server_error")
+        return {"error": {"message": reply.error, "type": kind, "param": None, "code": reply.code}}
 
     def stream_error(self, reply: Reply) -> bytes:
         return sse(self.error(reply))
@@ -159,7 +161,7 @@ class Anthropic:
 
     def error(self, reply: Reply) -> Json:
         kinds = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
-        kind = reply.code or kinds.get(reply.status, "invalid_request_error" if reply.status < 500 else "api_error")
+        kind = reply.code or kinds.get(reply.status, "invalid_request_error" if reply.status == 400 else "api_error")
         return {"type": "error", "error": {"type": kind, "message": reply.error}}
 
     def stream_error(self, reply: Reply) -> bytes:

@@ -1,0 +1,348 @@
+"""The direct path: LiteLLM's provider classes map requests and answers, one pooled HTTP session carries the bytes.
+
+The same calls as `litellm.acompletion` makes, at a fraction of their cost: most of that is bookkeeping around the
+mapping. This file does not import LiteLLM; it is given the mapping as a `Mapper`.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from phalanx.messages import Delta
+
+from .classify import Trouble, status_in
+from .loops import PerLoop
+from .mapping import Given, JsonObject, Pieces, fresh
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Family = Literal["openai", "anthropic", "ollama"]
+"""Which wire format: how a stream is cut into events, and what an error in it looks like."""
+
+
+class NotDirect(Exception):
+    """This request cannot go the direct path; the text says why."""
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """LiteLLM's mapping of one model, and where its provider is.
+
+    config: LiteLLM's configuration object of the provider. parameters: from the OpenAI form to the provider's, given
+    the parameters and whether to stream; may raise NotDirect. new_answer: an empty answer to fill in. new_reader: the
+    parser of a stream's events, given whether the answer is a disguised tool call. finish: the last touch to headers
+    and body. url: None when config says it. facts: what config is told about the call.
+    """
+
+    config: Any
+    provider: str
+    model: str
+    family: Family
+    parameters: Callable[[JsonObject, bool], JsonObject]
+    new_answer: Callable[[], Given]
+    new_reader: Callable[[bool], Given]
+    finish: Callable[[dict[str, str], JsonObject], tuple[dict[str, str], JsonObject]] | None
+    api_key: str | None
+    api_base: str | None
+    url: str | None
+    headers: Mapping[str, str]
+    facts: JsonObject
+    ssl: ssl.SSLContext | bool
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A kind of request, worked out once: all that is the same however the messages read."""
+
+    parameters: JsonObject
+    headers: dict[str, str]
+    url: str
+    stream: bool
+    json_mode: bool
+    extra_body: JsonObject
+    plain: bool = field(default=False)  # whether parameters hold nothing that could be changed in place
+
+
+class Direct:
+    """Carries requests of one model."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        self.mapper = mapper
+        self._proxies: dict[str, str | None] = {}
+        self._timeouts: tuple[Any, Any] | None = None
+
+    def prepare(self, parameters: JsonObject, *, stream: bool) -> Sending:
+        """Work out a kind of request. Raises NotDirect, or whatever LiteLLM's classes raise for it."""
+        mapper = self.mapper
+        mapped = mapper.parameters(parameters, stream)
+        json_mode = bool(mapped.pop("json_mode", False))
+        extra_body = mapped.pop("extra_body", None) or {}
+        extra_headers = mapped.pop("extra_headers", None) or {}
+        mapped.pop("max_retries", None)
+        if mapped.pop("fake_stream", False) or mapper.config.should_fake_stream(
+            model=mapper.model, stream=stream, custom_llm_provider=mapper.provider
+        ):
+            raise NotDirect("LiteLLM only pretends to stream this model")
+        if stream and not mapper.config.supports_stream_param_in_request_body:
+            raise NotDirect("this provider is asked for a stream in another way")
+        facts = dict(mapper.facts)
+        headers = mapper.config.validate_environment(
+            headers={**mapper.headers, **extra_headers},
+            model=mapper.model,
+            messages=[],
+            optional_params=fresh(mapped),
+            litellm_params=facts,
+            api_key=mapper.api_key,
+            api_base=mapper.api_base,
+        )
+        url = mapper.url or mapper.config.get_complete_url(
+            api_base=mapper.api_base,
+            api_key=mapper.api_key,
+            model=mapper.model,
+            optional_params=fresh(mapped),
+            litellm_params=facts,
+            stream=stream,
+        )
+        headers = {"Content-Type": "application/json", "User-Agent": "phalanx", **headers}
+        plain = not any(isinstance(value, dict | list) for value in mapped.values())
+        return Sending(mapped, headers, url, stream, json_mode, extra_body, plain)
+
+    async def complete(self, sending: Sending, messages: list[JsonObject]) -> Given:
+        """The provider's answer, mapped. Raises Trouble."""
+        parameters, facts = self._parameters(sending), dict(self.mapper.facts)
+        body, headers, data = self.request(sending, messages, parameters, facts)
+        async with self._post(sending, body, headers) as response:
+            raw = await response.read()
+            answer = RawAnswer(response.status, response.headers, raw)
+        return self.answer(sending, answer, data, parameters, facts)
+
+    async def stream(self, sending: Sending, messages: list[JsonObject], pieces: Pieces) -> AsyncGenerator[Delta, None]:
+        """What is new in each piece, while the answer gathers in `pieces`. Raises Trouble."""
+        parameters, facts = self._parameters(sending), dict(self.mapper.facts)
+        body, headers, _ = self.request(sending, messages, parameters, facts)
+        read = self.mapper.new_reader(sending.json_mode).chunk_parser
+        try:
+            async with self._post(sending, body, headers) as response:
+                async for event in events(response.content, self.mapper.family):
+                    if event is END:
+                        pieces.end()
+                    elif (delta := pieces.add(self.piece(read, event))) is not None:
+                        yield delta
+        except Trouble as trouble:
+            if pieces.finish is None or trouble.kind not in ("cut", "timeout"):
+                raise
+            # The answer was whole; what is missing is the server's good-bye.
+
+    async def aclose(self) -> None:
+        """Need the session no more."""
+        await sessions.leave(self)
+
+    def request(
+        self, sending: Sending, messages: list[JsonObject], parameters: JsonObject, facts: JsonObject
+    ) -> tuple[bytes, dict[str, str], JsonObject]:
+        """The bytes to send, their headers, and the body they came from."""
+        mapper, headers = self.mapper, dict(sending.headers)
+        data: JsonObject = mapper.config.transform_request(
+            model=mapper.model,
+            messages=messages,
+            optional_params=parameters,
+            litellm_params=facts,
+            headers=headers,
+        )
+        if sending.extra_body:
+            data = {**data, **sending.extra_body}
+        if mapper.finish is not None:
+            headers, data = mapper.finish(headers, data)
+        if sending.stream:
+            data["stream"] = True
+        return json.dumps(data).encode(), headers, data
+
+    def answer(
+        self, sending: Sending, raw: RawAnswer, data: JsonObject, parameters: JsonObject, facts: JsonObject
+    ) -> Given:
+        """An answer's bytes, mapped. Raises Trouble when they are none."""
+        mapper = self.mapper
+        try:
+            mapped = mapper.config.transform_response(
+                model=mapper.model,
+                raw_response=raw,
+                model_response=mapper.new_answer(),
+                logging_obj=_Unheard(),
+                request_data=data,
+                messages=[],
+                optional_params=parameters,
+                litellm_params=facts,
+                encoding=None,
+                api_key=mapper.api_key,
+                json_mode=sending.json_mode,
+            )
+        except Exception as problem:  # noqa: BLE001 - whatever a parser of another library stumbles over
+            raise raw.trouble(problem) from None
+        if mapper.family == "ollama" and not (b'"eval_count"' in raw.content and b'"prompt_eval_count"' in raw.content):
+            mapped.usage = None  # LiteLLM counts tokens itself then, and does not say so
+        return mapped
+
+    def piece(self, read: Callable[..., Given], event: JsonObject) -> Given:
+        """An event of a stream, mapped. Raises Trouble when it is an error or cannot be read."""
+        if error := event.get("error"):
+            raise Trouble("status", json.dumps(event), status=status_in(error))
+        try:
+            return read(chunk=event)
+        except Exception as problem:  # noqa: BLE001 - whatever a parser of another library stumbles over
+            text = f"a piece of the stream cannot be read ({type(problem).__name__}: {problem})"
+        raise Trouble("unreadable", text, status=200)
+
+    def _parameters(self, sending: Sending) -> JsonObject:
+        return dict(sending.parameters) if sending.plain else fresh(sending.parameters)
+
+    @asynccontextmanager
+    async def _post(
+        self, sending: Sending, body: bytes, headers: dict[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to one POST. Leaving it early, or being cancelled, closes the connection."""
+        import aiohttp
+
+        session = await sessions.get(self)
+        if self._timeouts is None:
+            seconds = self.mapper.timeout
+            self._timeouts = (
+                aiohttp.ClientTimeout(total=seconds),
+                aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
+            )
+        trouble: Trouble
+        try:
+            async with session.post(
+                sending.url,
+                data=body,
+                headers=headers,
+                ssl=self.mapper.ssl,
+                proxy=self._proxy(sending.url),
+                timeout=self._timeouts[sending.stream],
+            ) as response:
+                if response.status >= 400:
+                    text = await response.text(errors="replace")
+                    found = {name.lower(): value for name, value in response.headers.items()}
+                    raise Trouble("status", text, status=response.status, headers=found)
+                yield response
+                return
+        except TimeoutError:
+            trouble = Trouble("timeout", f"no answer within {self.mapper.timeout:g} s")
+        except aiohttp.ClientPayloadError as problem:
+            trouble = Trouble("cut", f"the answer broke off: {problem}")
+        except (aiohttp.ClientError, OSError) as problem:
+            trouble = Trouble("unreachable", f"{type(problem).__name__}: {problem}")
+        raise trouble
+
+    def _proxy(self, url: str) -> str | None:
+        """The proxy that the environment names for an address; looked up once."""
+        if url not in self._proxies:
+            self._proxies[url] = proxy_for(url)
+        return self._proxies[url]
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment (HTTPS_PROXY, NO_PROXY, …) names for an address."""
+    parts = urlsplit(url)
+    known = getproxies()
+    proxy = known.get(parts.scheme) or known.get("all")
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+END: JsonObject = {}
+"""The mark at the end of a server-sent stream."""
+
+
+async def events(content: aiohttp.StreamReader, family: Family) -> AsyncIterator[JsonObject]:
+    """The JSON events of a stream, server-sent or one a line, and END. Raises Trouble for a line that is none."""
+    rest = b""
+    async for part in content.iter_any():
+        lines = (rest + part).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            if (event := _event(line, family)) is not None:
+                yield event
+    if rest and (event := _event(rest, family)) is not None:
+        yield event
+
+
+def _event(line: bytes, family: Family) -> JsonObject | None:
+    if family != "ollama":
+        if not line.startswith(b"data:"):
+            return None  # an event's name, a comment, a blank line between events
+        line = line[5:]
+    text = line.strip()
+    if not text or text == b"[DONE]":
+        return END if text else None
+    try:
+        event = json.loads(text)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise Trouble("unreadable", f"a line of the stream is not a JSON object: {text[:200]!r}", status=200)
+    return event
+
+
+class RawAnswer:
+    """What LiteLLM's classes read of an HTTP answer."""
+
+    __slots__ = ("content", "headers", "status_code")
+
+    def __init__(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.status_code, self.headers, self.content = status, headers, content
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    def trouble(self, problem: Exception) -> Trouble:
+        """What is wrong with an answer that could not be read: its own error, if it holds one."""
+        try:
+            body = self.json()
+        except ValueError:
+            body = None
+        if isinstance(body, dict) and (error := body.get("error")):
+            return Trouble("status", self.text, status=status_in(error))
+        text = f"the answer cannot be read ({type(problem).__name__}: {problem}); it begins {self.text[:200]!r}"
+        return Trouble("unreadable", text, status=self.status_code)
+
+
+class _Unheard:
+    """Stands where LiteLLM's log object would, and keeps nothing."""
+
+    def __init__(self) -> None:
+        self.model_call_details: JsonObject = {}
+        self.optional_params: JsonObject = {}
+
+    def pre_call(self, *_: object, **__: object) -> None:
+        """Nobody listens."""
+
+    def post_call(self, *_: object, **__: object) -> None:
+        """Nobody listens."""
+
+
+def _open() -> aiohttp.ClientSession:
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+async def _close(session: aiohttp.ClientSession) -> None:
+    await session.close()
+
+
+sessions: PerLoop[aiohttp.ClientSession] = PerLoop(_open, _close)
