@@ -93,41 +93,35 @@ class Cached(Wrapper):
         self.any_temperature = any_temperature
         self.hits = self.misses = self.skipped = 0
         # By event loop too: one loop cannot wait for what happens in another.
-        self._asking: dict[tuple[object, str], anyio.Event] = {}
+        self._asking: dict[tuple[object, str], _Asking] = {}
 
     async def complete(self, request: Request, /) -> Completion:
         if not self._is_repeatable(request):
             self.skipped += 1
             return await self.model.complete(request)
         key = request_key(self.name, request)
+        if (known := await self._known(key)) is not None:
+            return known
         here = current_token().native_token, key
-        while (kept := self._recall(key)) is None:
-            if (other := self._asking.get(here)) is not None:
-                await other.wait()
-                continue
-            done = self._asking[here] = anyio.Event()
-            try:
-                self.misses += 1
-                completion = await self.model.complete(request)
-                self.store.put(key, completion)
-                return completion
-            finally:
-                del self._asking[here]
-                done.set()
-        return kept
+        asking = self._asking[here] = _Asking()
+        try:
+            self.misses += 1
+            asking.answer = await self.model.complete(request)
+            self.store.put(key, asking.answer)
+            return asking.answer
+        finally:
+            del self._asking[here]
+            asking.ended.set()
 
     async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
         key = request_key(self.name, request) if self._is_repeatable(request) else None
-        if key is not None:
-            here = current_token().native_token, key
-            while (kept := self._recall(key)) is None and (other := self._asking.get(here)) is not None:
-                await other.wait()
-            if kept is not None:
-                yield Delta(text=kept.text, reasoning=kept.reasoning, completion=kept)
-                return
-            self.misses += 1
-        else:
+        if key is None:
             self.skipped += 1
+        elif (known := await self._known(key)) is not None:
+            yield Delta(text=known.text, reasoning=known.reasoning, completion=known)
+            return
+        else:
+            self.misses += 1
         pieces = stream(self.model, request)
         try:
             async for delta in pieces:
@@ -140,17 +134,33 @@ class Cached(Wrapper):
     def _is_repeatable(self, request: Request) -> bool:
         return self.any_temperature or request.temperature == 0 or request.seed is not None
 
-    def _recall(self, key: str) -> Completion | None:
+    async def _known(self, key: str) -> Completion | None:
+        """The answer that is kept, or that somebody is getting just now; None when it is the caller's turn to ask."""
         kept = self.store.get(key)
+        here = current_token().native_token, key
+        while kept is None and (asking := self._asking.get(here)) is not None:
+            await asking.ended.wait()
+            kept = asking.answer or self.store.get(key)
         if kept is None:
             return None
         self.hits += 1
         return replace(kept, cached=True, usage=Usage())
 
 
-def request_key(model: str, request: Request) -> str:
-    """A hash of what a model is asked: all of a request but `about`; the order of names in an object is no matter.
+class _Asking:
+    """A call under way, and its answer once there is one."""
 
+    __slots__ = ("answer", "ended")
+
+    def __init__(self) -> None:
+        self.ended = anyio.Event()
+        self.answer: Completion | None = None
+
+
+def request_key(model: str, request: Request) -> str:
+    """A hash of what a model is asked: all of a request but `about`.
+
+    The order of options is no matter; that of a schema's properties is, since models answer in it.
     Raises ValidationError when an option is not JSON.
     """
     said = {
@@ -160,13 +170,12 @@ def request_key(model: str, request: Request) -> str:
         "tool_choice": request.tool_choice,
         "output": request.output,
         "sampling": (request.temperature, request.max_tokens, request.top_p, request.stop, request.seed),
-        "options": dict(request.options),
     }
     try:
-        plain = pydantic_core.to_jsonable_python(said)
-        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        options = json.dumps(pydantic_core.to_jsonable_python(dict(request.options)), sort_keys=True)
+        text = json.dumps([pydantic_core.to_jsonable_python(said), options])
     except (TypeError, ValueError) as problem:
         raise ValidationError(
             f"requests with these options cannot be told apart, so not cached: {problem}"
         ) from problem
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
