@@ -136,29 +136,61 @@ def test_a_question_is_known_by_the_first_user_message_when_nobody_names_it() ->
 
 
 def test_a_member_finds_its_own_last_answer_wherever_a_prompt_shows_it() -> None:
-    model = SimulatedModel(stubbornness=1.0)
-    peers = fenced_all([(label(0), "Answer: B"), (label(1), "Answer: B")])
+    own = invent("q").gold  # which a member without skill never gives by itself
+    other = invent("q").wrong[0]
+    peers = fenced_all([(label(0), f"Answer: {other}"), (label(1), f"Answer: {other}")])
     slots = {"task": "q", "peers": peers, "stubbornness": "", "contract": CONTRACT}
     ways = [
-        PROMPTS("revise", own=fenced("Thinking.\nAnswer: C", "yourself"), **slots),
-        PROMPTS("revise", own=fenced("Thinking.\nAnswer: C", "Response A"), **slots),
-        PROMPTS("revise", own="Thinking: first this.\n\n**Answer: C**", **slots),
-        PROMPTS("revise", own="C", **slots),
-        PROMPTS("rework", task="q", answer=fenced("Answer: C", "ada"), objection=fenced("Wrong.", "verifier")),
+        PROMPTS("revise", own=fenced(f"Thinking.\nAnswer: {own}", "yourself"), **slots),
+        PROMPTS("revise", own=fenced(f"Thinking.\nAnswer: {own}", "Response A"), **slots),
+        PROMPTS("revise", own=f"Thinking: first this.\n\n**Answer: {own}**", **slots),
+        PROMPTS("revise", own=own, **slots),
+        PROMPTS("rework", task="q", answer=fenced(f"Answer: {own}", "ada"), objection=fenced("Wrong.", "verifier")),
+        "Others say:\n" + peers + "\n\n" + fenced(f"Answer: {own}", "yourself"),
     ]
-    assert answers(model, [request(way, question="q", stage="revise", round=1) for way in ways]) == ["C"] * len(ways)
+    asked = [request(way, question="q", stage="revise", round=1) for way in ways]
+
+    assert answers(SimulatedModel(0.0, stubbornness=1.0), asked) == [own] * len(ways)
 
 
 def test_a_member_finds_its_own_last_answer_in_a_conversation() -> None:
+    own = invent("q").gold
     before = [
         Message(role="user", content=PROMPTS("draft", task="q") + CONTRACT),
-        Message(role="assistant", content="Because.\nAnswer: C"),
+        Message(role="assistant", content=f"Because.\nAnswer: {own}"),
     ]
-    prompt = "Others say:\n" + fenced("Answer: B", "Response A") + CONTRACT
+    prompt = "Others say:\n" + fenced(f"Answer: {invent('q').wrong[0]}", "Response A") + CONTRACT
     asked = request(prompt, question="q", stage="revise", round=1, before=before)
 
-    assert answers(SimulatedModel(stubbornness=1.0), [asked]) == ["C"]
-    assert answers(SimulatedModel(sycophancy=1.0), [revision("q", "Answer: C", ["Answer: B"] * 2)]) == ["B"]
+    assert answers(SimulatedModel(0.0, stubbornness=1.0), [asked]) == [own]
+
+
+def test_who_follows_the_majority_counts_itself_and_stays_where_it_is_in_a_tie() -> None:
+    model = SimulatedModel(sycophancy=1.0)
+
+    assert answers(model, [revision("q", "Answer: C", ["Answer: B"] * 2)]) == ["B"]
+    assert answers(model, [revision("q", "Answer: C", ["Answer: C", "Answer: B", "Answer: B"])]) == ["C"]
+    outside = [revision(f"q{at}", "Answer: D", ["Answer: B", "Answer: C"] * 2) for at in range(40)]
+    assert set(answers(model, outside)) == {"B", "C"}
+
+
+def test_which_of_several_right_answers_is_preferred_depends_on_what_they_say_and_not_on_their_place() -> None:
+    gold, wrong = invent("q").gold, invent("q").wrong[0]
+    told = [f"In words of number {at}.\nAnswer: {gold if at % 2 else wrong}" for at in range(6)]
+    names = [f"Candidate {at + 1}" for at in range(6)]
+    chosen = set()
+    for seed in range(12):
+        model = SimulatedModel(judge_skill=1.0, seed=seed)
+        forwards, backwards = (
+            said_json(model, judging("q", list(zip(names, order, strict=True)))) for order in (told, told[::-1])
+        )
+        assert isinstance(forwards, dict)
+        assert isinstance(backwards, dict)
+        text = told[names.index(forwards["verdict"])]
+        assert text == told[::-1][names.index(backwards["verdict"])]
+        assert text.endswith(gold)
+        chosen.add(text)
+    assert len(chosen) == 3
 
 
 def test_an_earlier_conversation_about_something_else_is_no_last_answer() -> None:
