@@ -6,7 +6,7 @@ The circuit breaker of Nygard, Release It! (2007), section 5.2, with a limited n
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Literal
 
 import anyio
@@ -62,7 +62,7 @@ class Breaker(Wrapper):
         self._leave(began, None)
         return completion
 
-    async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
+    async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         began, failure, is_whole = self._enter(), None, False
         pieces = stream(self.model, request)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import anyio
@@ -113,7 +113,7 @@ class Cached(Wrapper):
             del self._asking[here]
             asking.ended.set()
 
-    async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
+    async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         key = request_key(self.name, request) if self._is_repeatable(request) else None
         if key is None:
             self.skipped += 1

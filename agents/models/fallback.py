@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -57,7 +57,7 @@ class Fallback(Wrapper):
     async def complete(self, request: Request, /) -> Completion:
         return await self._first(lambda model: model.complete(request))
 
-    async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
+    async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         early, pieces = await self._first(lambda model: open_stream(model, request))
         try:
             for delta in early:

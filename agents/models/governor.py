@@ -7,7 +7,7 @@ refused one by one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import anyio
 from anyio.lowlevel import RunVar, current_token
@@ -18,6 +18,7 @@ from phalanx.runtime.run import warn_here
 
 from .bucket import Bucket
 from .model import Model, Wrapper, close, stream
+from .options import shown
 from .window import Window
 
 
@@ -247,7 +248,7 @@ class Governed(Wrapper):
         governor.leave(need, cuts, None, completion.usage.tokens)
         return completion
 
-    async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
+    async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         governor = self.governor
         need = governor.need(request)
         if not governor.admit(need):
@@ -289,7 +290,9 @@ def governor_for(
     shared = _here()
     governor = shared.get((provider, api_base))
     if governor is None:
-        governor = shared[provider, api_base] = Governor(provider if api_base is None else f"{provider} at {api_base}")
+        governor = shared[provider, api_base] = Governor(
+            provider if api_base is None else f"{provider} at {shown(api_base)}"
+        )
     governor.limit(concurrency, requests_per_minute, tokens_per_minute)
     return governor
 

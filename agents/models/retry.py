@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
@@ -183,7 +183,7 @@ class Retrying(Wrapper):
             first = failure
         return await self._again(first, request.about, lambda: self.model.complete(request))
 
-    async def stream(self, request: Request, /) -> AsyncIterator[Delta]:
+    async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         try:
             early, pieces = await open_stream(self.model, request)
         except self.config.retry_on_exceptions as failure:

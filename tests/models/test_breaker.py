@@ -307,7 +307,7 @@ async def test_a_stream_left_early_says_nothing_and_gives_its_place_back() -> No
     await anyio.sleep(30)
     streaming = breaker.stream(question())
     await anext(streaming)
-    await streaming.aclose()  # type: ignore[attr-defined]
+    await streaming.aclose()
     assert state_of(breaker) == "half_open"
     assert await read(breaker) == ["a", "[a]"]
     assert state_of(breaker) == "closed"
@@ -321,7 +321,7 @@ async def test_a_stream_left_after_its_completion_was_a_success() -> None:
     streaming = breaker.stream(question())
     while (await anext(streaming)).completion is None:
         pass
-    await streaming.aclose()  # type: ignore[attr-defined]
+    await streaming.aclose()
     assert state_of(breaker) == "closed"
 
 

@@ -315,7 +315,7 @@ async def test_a_stream_that_was_cut_or_left_is_not_kept() -> None:
         await read(model, cold())
     streaming = model.stream(cold())
     await anext(streaming)
-    await streaming.aclose()  # type: ignore[attr-defined]
+    await streaming.aclose()
     assert await read(model, cold()) == ["a", "[a]"]
     assert (model.hits, model.misses) == (0, 3)
 
@@ -344,7 +344,7 @@ async def test_streams_that_are_read_in_turns_do_not_block_each_other() -> None:
         assert texts == ["a", "a", "b", "b"]
         assert [(await anext(stream)).completion is not None for stream in (one, other)] == [True, True]
     for stream in (one, other):
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
 
 
 async def test_a_stream_at_a_temperature_is_not_kept() -> None:

@@ -371,6 +371,10 @@ async def test_all_models_of_a_provider_share_one_governor() -> None:
     assert governor_for("local") is not governor_for("local", "http://127.0.0.1:9")
 
 
+async def test_a_password_in_an_address_is_not_shown() -> None:
+    assert governor_for("local", "http://ada:secret@127.0.0.1:9/v1").name == "local at http://127.0.0.1:9/v1"
+
+
 def test_each_event_loop_has_governors_of_its_own(anyio_backend_name: str) -> None:
     async def find() -> Governor:
         return governor_for("local", concurrency=2)
@@ -493,7 +497,7 @@ async def test_a_stream_is_under_way_until_it_ends_or_is_left() -> None:
     streaming = governed_model.stream(question())
     await anext(streaming)
     assert governed_model.governor.in_flight == 1
-    await streaming.aclose()  # type: ignore[attr-defined]
+    await streaming.aclose()
     assert governed_model.governor.in_flight == 0
     with pytest.raises(RateLimited):
         await read(governed_model)
@@ -508,7 +512,7 @@ async def test_a_stream_left_after_its_completion_was_a_success() -> None:
     streaming = model.stream(question())
     while (await anext(streaming)).completion is None:
         pass
-    await streaming.aclose()  # type: ignore[attr-defined]
+    await streaming.aclose()
     assert (model.governor.in_flight, model.governor.window.cap) == (0, 2)
 
 

@@ -292,7 +292,7 @@ async def test_a_stream_left_early_is_closed_at_once() -> None:
     async for delta in streaming:
         assert delta.text == "a"
         break
-    await streaming.aclose()  # type: ignore[attr-defined]
+    await streaming.aclose()
     assert (model.opened, model.closed) == (2, 2)
 
 

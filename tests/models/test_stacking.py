@@ -13,7 +13,7 @@ from phalanx.agents.models.breaker import Breaker
 from phalanx.agents.models.cache import Cached
 from phalanx.agents.models.fallback import Fallback
 from phalanx.agents.models.governor import Governed, Governor
-from phalanx.agents.models.model import Model, Wrapper, close, is_free, native_tools, price
+from phalanx.agents.models.model import Model, Wrapper, close, is_free, native_tools, price, stream
 from phalanx.agents.models.offline import FunctionModel, ScriptedModel
 from phalanx.agents.models.retry import RetryConfig, Retrying
 from phalanx.errors import CircuitOpen, ProviderError
@@ -71,9 +71,9 @@ async def test_a_wrapper_forwards_what_it_does_not_change(name: str) -> None:
 @pytest.mark.parametrize("name", WRAPPERS)
 async def test_a_stream_left_early_is_closed_all_the_way_down(name: str) -> None:
     inner = Streaming(["a", 100.0, "b"])
-    streaming = stack(inner, (name, "Wrapper")).stream(COLD)  # type: ignore[attr-defined]
+    streaming = stream(stack(inner, (name, "Wrapper")), COLD)
     assert (await anext(streaming)).text == "a"
-    await streaming.aclose()
+    await close(streaming)
     assert (inner.opened, inner.closed) == (1, 1)
 
 
@@ -88,9 +88,9 @@ async def test_a_cancelled_stream_is_closed_all_the_way_down(name: str) -> None:
 
 async def test_an_offline_stream_may_be_left_at_any_piece() -> None:
     for model in (FunctionModel(lambda _: "a b c"), ScriptedModel(["a b c"])):
-        streaming = model.stream(question())
+        streaming = stream(model, question())
         assert (await anext(streaming)).text == "a"
-        await streaming.aclose()  # type: ignore[attr-defined]
+        await close(streaming)
 
 
 async def test_in_any_order_a_call_that_fails_twice_is_answered_and_counted_once_per_attempt() -> None:
