@@ -197,11 +197,13 @@ def _digest(facts: Facts) -> str:
 
 
 def _who(facts: Facts) -> str:
+    """A request in a few words; its path is left to the difference, if that is where it differs."""
     about = facts.get("about")
-    told = [f"{name}={short(value)}" for name, value in about.items()] if isinstance(about, Mapping) else []
+    told = dict(about) if isinstance(about, Mapping) else {}
     messages = facts.get("messages")
-    last = messages[-1].get("content") if isinstance(messages, list) and messages else None
-    return "the request " + ", ".join([*told, f"last message {short(last)}"])
+    last = messages[-1].get("content") if isinstance(messages, list) and messages else ""
+    parts = [f"{name}={short(told[name])}" for name in ("member", "stage", "round", "attempt") if name in told]
+    return " ".join(["the request", *parts, f"that ends in {str(last)[-40:]!r}"])
 
 
 def _from_difference(recorded: str, asked: str) -> tuple[str, str]:

@@ -16,7 +16,11 @@ Revise = Callable[[str | None, Sequence[str], random.Random], str]
 
 @dataclass(frozen=True)
 class Conduct:
-    """The rates of a member's behaviour, each a probability; `revise` replaces all of its revising."""
+    """The rates of a member's behaviour, each a probability; `revise` replaces all of its revising.
+
+    With revise_right c and revise_wrong e alone, accuracy follows a' = a + c (1 - a) - e a towards c / (c + e);
+    with sycophancy alone, a vote neither gains nor loses (Choi et al. 2025, arXiv:2508.17536).
+    """
 
     revise_right: float
     revise_wrong: float

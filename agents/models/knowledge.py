@@ -123,7 +123,8 @@ class Mind:
     Each question has a chance of being answered right, theta: the skill, or with correlation rho > 0 a draw from
     Beta(p s, (1-p) s), s = 1/rho - 1, at a quantile that all members share, whatever their skill. A wrong answer is
     with probability `distractor` the question's one popular wrong option, else any of the others (None: all wrong
-    options are equally likely). Answers of one question are independent given theta.
+    options are equally likely). Answers of one question are independent given theta, so that the number of right ones
+    is beta-binomial (Berg, Condorcet's jury theorem, dependency among jurors, 1993).
     """
 
     skill: Skill
