@@ -16,7 +16,7 @@ A board belongs to one event loop.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from . import leasing
@@ -27,7 +27,7 @@ from .fold import Fold
 from .log import Log, MemoryLog
 from .reading import Reader, Snapshot
 from .regions import Identity, Region, Regions
-from .watching import watch
+from .watching import BoardWatch
 
 
 class Blackboard(Reader):
@@ -174,14 +174,15 @@ class Blackboard(Reader):
         """The lease that holds on a key now, if one does."""
         return await leasing.holder(self._log, key)
 
-    def watch(self, pattern: str = "*", *, after: int = 0, retractions: bool = False) -> AsyncGenerator[Entry, None]:
-        """Every entry that matches, in order, each as it stood when it was posted; then each new one. Never ends.
+    def watch(self, pattern: str = "*", *, after: int = 0, retractions: bool = False) -> BoardWatch:
+        """Every entry that matches, in order, each as it stood when it was posted; then each new one as it comes.
 
         pattern: "region" or "region/key", as globs. after: the number to start after: 0 for all, `board.seq` for what
         is new, the last number seen to go on after a break (entries are then seen at least once).
         retractions: entries come again when they are retracted. Sealed ballots come when they are closed.
+        It ends when the log is closed. Raises what `entries` raises, at the first entry.
         """
-        return watch(self._log, None, pattern, after, retractions)
+        return BoardWatch(self._log, None, pattern, after, retractions)
 
     async def at(self, seq: int) -> Snapshot:
         """The board as it was after record `seq`, to read as often as wanted; 0 is the empty board.
@@ -272,9 +273,9 @@ class MemberBoard(Reader):
         """The lease that holds on a key now, if one does."""
         return await leasing.holder(self._log, key)
 
-    def watch(self, pattern: str = "*", *, after: int = 0, retractions: bool = False) -> AsyncGenerator[Entry, None]:
+    def watch(self, pattern: str = "*", *, after: int = 0, retractions: bool = False) -> BoardWatch:
         """Every entry that matches and that this member may read: see `Blackboard.watch`."""
-        return watch(self._log, self.member, pattern, after, retractions)
+        return BoardWatch(self._log, self.member, pattern, after, retractions)
 
     async def at(self, seq: int) -> Snapshot:
         """The board as this member could see it after record `seq`: see `Blackboard.at`."""

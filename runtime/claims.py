@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from phalanx.errors import BoardError
+from phalanx.errors import BoardError, ValidationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,9 @@ def lost(lease: Lease, current: Lease | None, now: float | None) -> LeaseLost | 
     if now is not None and now >= current.expires:
         return LeaseLost(lease, f"ran out {now - current.expires:.3g} s ago; renew it before writing", current)
     return None
+
+
+def check_holder(lease: Lease, name: str) -> None:
+    """Raise ValidationError when a lease is not this member's."""
+    if lease.holder != name:
+        raise ValidationError(f"the lease on {lease.key!r} belongs to {lease.holder!r}, not to {name!r}")

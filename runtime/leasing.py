@@ -7,7 +7,7 @@ import math
 from phalanx.errors import ReplayDivergence, ValidationError
 
 from .board_log import BoardLog
-from .claims import Lease, lost
+from .claims import Lease, check_holder, lost
 from .entries import BoardRecord, Claimed, Released
 from .fold import Fold
 from .regions import Identity, check_name
@@ -47,7 +47,7 @@ async def renew(board: BoardLog, lease: Lease, ttl: float, who: Identity | None)
 
     def decide(fold: Fold) -> list[BoardRecord]:
         nonlocal longer
-        _own_lease(lease, holder)
+        check_holder(lease, holder.name)
         if (late := lost(lease, fold.leases.get(lease.key), None)) is not None:
             raise late
         now = board.clock()
@@ -63,7 +63,7 @@ async def release(board: BoardLog, lease: Lease, who: Identity | None) -> bool:
     holder = who or Identity(lease.holder)
 
     def decide(fold: Fold) -> list[BoardRecord]:
-        _own_lease(lease, holder)
+        check_holder(lease, holder.name)
         if lost(lease, fold.leases.get(lease.key), None) is not None:
             return []
         return [Released(lease.key, lease.token, holder.name, holder.role, board.clock())]
@@ -87,11 +87,6 @@ def _claimant(board: BoardLog, key: str, who: Identity | None) -> Identity:
     if (region := board.regions.get(key.partition("/")[0])) is not None:
         region.require_write(who)
     return who
-
-
-def _own_lease(lease: Lease, holder: Identity) -> None:
-    if lease.holder != holder.name:
-        raise ValidationError(f"the lease on {lease.key!r} is {lease.holder!r}'s, not {holder.name!r}'s")
 
 
 def _check_ttl(ttl: float) -> None:

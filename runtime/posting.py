@@ -9,7 +9,7 @@ from phalanx.errors import AccessDenied, ReplayDivergence, SealedError, Validati
 from phalanx.messages import estimate_tokens
 
 from .cells import NEVER, Cell, Item
-from .claims import LeaseLost, lost
+from .claims import check_holder, lost
 from .entries import BoardRecord, Entry, Post, Posted
 from .fold import Fold
 from .regions import SINGLE, Identity, QuotaExceeded, Region, Regions, check_name, check_scope
@@ -56,14 +56,16 @@ def plan_posts(
                 plan.append(_same(fold, post, done))
                 continue
             batch.take_op(post.op)
-        if post.lease is not None and (late := _fenced(fold, post, now)) is not None:
-            raise late
+        if post.lease is not None:
+            check_holder(post.lease, post.author)
+            if (late := lost(post.lease, fold.leases.get(post.lease.key), now)) is not None:
+                raise late
         cell = fold.cell(post.region, post.key, fold.seq)
         if post.expect is not None or region.policy in _COMPARED:
             newest = batch.newest(post, cell)
             if (0 if newest is None else newest.version) != (post.expect or 0):
                 return Clash(post.region, post.key, post.expect, newest)
-        if region.policy == "set" and (there := batch.element(post, value, cell, author)) is not None:
+        if region.policy == "set" and (there := batch.element(post, region, value, cell, author)) is not None:
             plan.append(there)
             continue
         if region.policy == "ballots":
@@ -112,10 +114,12 @@ class _Batch:
             )
         return None if cell is None else cell.newest(self.fold.seq)
 
-    def element(self, post: Post, value: object, cell: Cell | None, author: Identity | None) -> Posted | Item | None:
+    def element(
+        self, post: Post, region: Region, value: object, cell: Cell | None, author: Identity | None
+    ) -> Posted | Item | None:
         """The same value under the same key, already in the set where the author can see it."""
         name = canonical(value)
-        if cell is not None:
+        if cell is not None and region.may_read(author):
             for item in cell.elements.get(name, ()):
                 alike = item.retracted == NEVER and item.record.visibility == post.visibility
                 if alike and item.is_visible(author, self.fold.seq):
@@ -194,15 +198,6 @@ def _same(fold: Fold, post: Post, done: tuple[int, BoardRecord]) -> Item:
         if getattr(record, name) != getattr(post, name):
             raise ReplayDivergence(post.op, name, getattr(record, name), getattr(post, name))
     return fold.items[seq]
-
-
-def _fenced(fold: Fold, post: Post, now: float) -> LeaseLost | ValidationError | None:
-    lease = post.lease
-    if lease is None:
-        return None
-    if lease.holder != post.author:
-        return ValidationError(f"the lease on {lease.key!r} is {lease.holder!r}'s, and {post.author!r} writes under it")
-    return lost(lease, fold.leases.get(lease.key), now)
 
 
 def _causes(fold: Fold, regions: Regions, post: Post, author: Identity | None) -> tuple[int, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections import deque
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import Self
 
 from phalanx.errors import ValidationError
 
@@ -14,45 +16,67 @@ from .reading import hidden, known, make_entry
 from .regions import Identity, is_glob, split_pattern
 
 
-async def watch(
-    board: BoardLog, who: Identity | None, pattern: str, after: int, retractions: bool
-) -> AsyncGenerator[Entry, None]:
-    """Each entry that matches, as it is posted; ballots when they are closed."""
-    if after < 0:
-        raise ValidationError(f"watch starts after a number that is not negative, not {after}")
-    regions, keys = split_pattern(pattern)
-    if not is_glob(regions):
-        known(board.regions, await board.latest(), regions).require_read(who)
-    records = board.log.watch(board.stream, after)
-    try:
-        async for seq, record in records:
+class BoardWatch:
+    """The entries of a board that match, one at a time and in order, each as it stood when it was told.
+
+    It may be cancelled and asked again, and may be left at any moment. It ends when the log is closed.
+    """
+
+    def __init__(self, board: BoardLog, who: Identity | None, pattern: str, after: int, retractions: bool) -> None:
+        if after < 0:
+            raise ValidationError(f"watch starts after a number that is not negative, not {after}")
+        self._board, self._who, self._retractions = board, who, retractions
+        self._regions, self._keys = split_pattern(pattern)
+        self._records = board.log.watch(board.stream, after)
+        self._record: tuple[int, object] | None = None
+        self._fresh: deque[Entry] = deque()
+        self._may_start = is_glob(self._regions)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Entry:
+        board = self._board
+        if not self._may_start:
+            known(board.regions, await board.latest(), self._regions).require_read(self._who)
+            self._may_start = True
+        while not self._fresh:
+            if self._record is None:  # else it was cancelled while it read on
+                self._record = await anext(self._records)
+            seq, record = self._record
             if seq == board.fold.seq + 1:
                 board.fold.apply(seq, record)
             elif seq > board.fold.seq:
                 await board.latest(again=True)
-            for item in _news(board, seq, record, retractions):
-                cell = item.cell
-                wanted = fnmatchcase(cell.region, regions) and (keys == "*" or fnmatchcase(cell.key, keys))
-                if wanted and not hidden(board.regions, item, who, seq) and not _was_seen(item, who, record):
-                    yield make_entry(board.regions, item, seq)
-    finally:
-        if isinstance(records, AsyncGenerator):
-            await records.aclose()
+            self._fresh.extend(make_entry(board.regions, item, seq) for item in self._told(seq, record))
+            self._record = None
+        return self._fresh.popleft()
 
+    async def aclose(self) -> None:
+        """Let go of the log's watch, where it needs that; leaving is enough with the logs of this package."""
+        closing = getattr(self._records, "aclose", None)
+        if closing is not None:
+            await closing()
 
-def _news(board: BoardLog, seq: int, record: object, retractions: bool) -> Iterator[Item]:
-    """What a record lets readers see for the first time, or anew."""
-    match record:
-        case Posted():
-            yield board.fold.items[seq]
-        case Retracted() if retractions:
-            yield board.fold.items[record.entry]
-        case Closed():
-            cells = board.fold.spaces[record.region].cells.values()
-            closed = [item for cell in cells if cell.closed == seq for item in cell.live(seq)]
-            yield from sorted(closed, key=lambda item: item.seq)
+    def _told(self, seq: int, record: object) -> Iterator[Item]:
+        """What a record lets this reader see for the first time, or anew."""
+        for item in self._news(seq, record):
+            cell = item.cell
+            wanted = fnmatchcase(cell.region, self._regions) and (
+                self._keys == "*" or fnmatchcase(cell.key, self._keys)
+            )
+            if wanted and not hidden(self._board.regions, item, self._who, seq):
+                yield item
 
-
-def _was_seen(item: Item, who: Identity | None, record: object) -> bool:
-    """Whether a ballot that is closed now was its reader's own, and so told before."""
-    return isinstance(record, Closed) and who is not None and who.name == item.record.author
+    def _news(self, seq: int, record: object) -> Iterator[Item]:
+        fold = self._board.fold
+        match record:
+            case Posted():
+                yield fold.items[seq]
+            case Retracted() if self._retractions:
+                yield fold.items[record.entry]
+            case Closed():
+                cells = fold.spaces[record.region].cells.values()
+                closed = [item for cell in cells if cell.closed == seq for item in cell.live(seq)]
+                own = None if self._who is None else self._who.name  # told when they were cast
+                yield from sorted((item for item in closed if item.record.author != own), key=lambda item: item.seq)
