@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 import zoneinfo
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -239,6 +240,7 @@ class Agent:
         tools: Sequence[object] | None = None,
         history: Sequence[Message] = (),
         about: About = About(),
+        now: float | None = None,
     ) -> Turn:
         """A turn of this agent, to be taken in a run: its role card, its tools, its sampling, and a prompt."""
         role = role or self.role
@@ -248,7 +250,7 @@ class Agent:
             box = box.allowed(role.tools)
         return Turn(
             model=model,
-            system=self.system_prompt(role, words, box),
+            system=self.system_prompt(role, words, box, now),
             prompt=prompt,
             history=history,
             tools=box.tools,
@@ -265,15 +267,23 @@ class Agent:
         )
 
     def system_prompt(
-        self, role: Role | None = None, prompts: Prompts | None = None, box: ToolBox | None = None
+        self,
+        role: Role | None = None,
+        prompts: Prompts | None = None,
+        box: ToolBox | None = None,
+        now: float | None = None,
     ) -> str:
-        """The system message: role card, skills, instructions, the notice on data, the date if a zone is set."""
+        """The system message: role card, skills, instructions, the notice on data, the date if a zone is set.
+
+        now: seconds since the epoch; a run says when it began, so that it can be resumed with the same words.
+        """
         role, words, box = role or self.role, prompts or self.prompts, box or self.tools
         skills = (*role.skills, *box.skills)
         extra = [self.instructions, box.notes, self.options.answer_format]
         if self.timezone is not None:
-            now = datetime.datetime.now(zoneinfo.ZoneInfo(self.timezone))
-            extra.append(f"It is {now:%A, %Y-%m-%d %H:%M} in {self.timezone}.")
+            moment = time.time() if now is None else now
+            date = datetime.datetime.fromtimestamp(moment, zoneinfo.ZoneInfo(self.timezone))
+            extra.append(f"It is {date:%A, %Y-%m-%d %H:%M} in {self.timezone}.")
         rest = "\n\n".join(part for part in extra if part)
         return words(
             "role",
@@ -389,6 +399,7 @@ class Agent:
             tools=tools,
             history=history,
             about=About(path=run.path, stage="run", question=job.id, seed=seed),
+            now=run.started,
         )
         run.emit(RunStarted, self.name, "agent", job.description, seed, ((self.name, self.role.name),))
         for warning in self.tools.warnings:
@@ -398,20 +409,18 @@ class Agent:
         await call_hooks(run.warn, hooks, "on_start", job)
         status, text, reason = "failed", "", None
         try:
-            with anyio.fail_after(None if allowed is None else allowed.seconds):
+            seconds = None if allowed is None else allowed.seconds
+            with run.deadline(seconds, of_run=True) as scope:
                 result = await take(run, turn)
+            if scope.cancelled_caught and seconds is not None:
+                raise LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"run {self.name!r}")
             status, text, job.status, job.result = "completed", result.content, "completed", result
         except BaseException as failure:
-            error = failure
-            if isinstance(failure, TimeoutError) and allowed is not None and allowed.seconds is not None:
-                error = LimitExceeded("seconds", spent=allowed.seconds, limit=allowed.seconds, owner=repr(self.name))
-            job.status, job.error, reason = "failed", error, str(error)
+            job.status, job.error, reason = "failed", failure, str(failure)
             if not isinstance(failure, Exception):
                 status = "cancelled"
                 raise
-            await call_hooks(run.warn, hooks, "on_error", job, error)
-            if error is not failure:
-                raise error from failure
+            await call_hooks(run.warn, hooks, "on_error", job, failure)
             raise
         finally:
             run.emit(RunFinished, status, text, reason, run.usage)

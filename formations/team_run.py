@@ -16,7 +16,7 @@ from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts, fenced_all
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
-from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, MemberFailed, QuorumMissed
+from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, LogError, MemberFailed, QuorumMissed
 from phalanx.messages import About, Message
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
@@ -287,6 +287,7 @@ class TeamRun:
         ended: dict[str, Outcome] = {}
         finished = {job.id: anyio.Event() for job in jobs}
         enough = False
+        fatal: list[LogError] = []
 
         def so_far() -> list[Outcome]:
             return [ended[job.id] for job in jobs if job.id in ended]
@@ -299,8 +300,12 @@ class TeamRun:
                     await finished[earlier].wait()
                 prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
                 ended[job.id] = await asking.outcome(prompt)
+            except LogError as broken:
+                fatal.append(broken)
+                scope.cancel()
+                return
             except BaseException as stop:
-                late = scope.cancel_called and not enough
+                late = scope.cancel_called and not enough and not fatal
                 ended[job.id] = asking.ended("timed_out" if late else "cancelled", stop)
                 raise
             finished[job.id].set()
@@ -311,14 +316,14 @@ class TeamRun:
         if best is not None:
             self.hold(lambda: best(so_far()))
         try:
-            with anyio.CancelScope() as scope:
-                if deadline is not None:
-                    scope.deadline = anyio.current_time() + deadline
+            with place.deadline(deadline) as scope:
                 async with anyio.create_task_group() as group:
                     for at in range(len(jobs)):
                         group.start_soon(one, at)
         finally:
             self.history += so_far()
+        if fatal:
+            raise fatal[0]
         for outcome in so_far():
             await self.post(outcome)
         return so_far()
@@ -386,15 +391,21 @@ class _Asking:
         """Ask, and say how it ended; only cancellation passes through."""
         member = self.member
         self.branch.emit(MemberStarted, member.name, member.role.name, self.stage, self.round, prompt)
+        seconds = self.limits.seconds if self.limits and isinstance(member.who, Agent) else None
+        answer: AgentResult | None = None
         try:
-            with anyio.fail_after(self.limits.seconds if self.limits and isinstance(member.who, Agent) else None):
+            with self.branch.deadline(seconds):
                 answer = await self._answer(prompt)
         except LimitExceeded as refusal:
             return self.ended("refused", refusal)
         except TimeoutError as late:
             return self.ended("timed_out", late)
+        except LogError:
+            raise  # the run's own journal: nothing that one member could be said to have failed at
         except Exception as failure:  # noqa: BLE001 - whatever a member dies of is its outcome, not its siblings' end
             return self.ended("failed", failure)
+        if answer is None:
+            return self.ended("timed_out", TimeoutError())
         if not answer.strip():
             return self.ended("failed", ValueError("it answered nothing"))
         return self.ended("ok", None, answer)
@@ -432,7 +443,13 @@ class _Asking:
         )  # fmt: skip
         model = await who.model_or(team.default_model)
         turn = await who.turn(
-            prompt, model=model, role=self.member.role, prompts=team.prompts, shape=self.shape, about=about
+            prompt,
+            model=model,
+            role=self.member.role,
+            prompts=team.prompts,
+            shape=self.shape,
+            about=about,
+            now=team.run.started,
         )
         self.messages = (Message(role="system", content=turn.system), Message(role="user", content=turn.prompt))
         return await take(self.branch, turn)

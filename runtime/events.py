@@ -8,7 +8,8 @@ the seq of the event before it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
@@ -32,7 +33,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run began. `formation` is how its members work together, `roster` their (name, role) in seat order."""
+    """A run began. `formation` is how its members work together, `roster` their (name, role) in seat order.
+
+    given: the rest of the task and of what it was run with (context, requirements, limits). spec: the team as YAML,
+    where it can be written as one.
+    """
 
     kind: ClassVar[str] = "run.started"
 
@@ -41,6 +46,28 @@ class RunStarted(Event):
     task: str
     seed: int
     roster: tuple[tuple[str, str], ...] = ()
+    given: Mapping[str, object] = field(default_factory=dict)
+    spec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed(Event):
+    """A run that had stopped goes on from its journal; `forked_from` names the run it was copied from, up to `at`."""
+
+    kind: ClassVar[str] = "run.resumed"
+
+    forked_from: str | None = None
+    at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed(Event):
+    """The time given to a run, a gathering or a member was over. `key` is the deadline's causal name."""
+
+    kind: ClassVar[str] = "deadline.passed"
+
+    key: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +157,10 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepFinished(Event):
-    """A call ended: with its `result`, or with the `error` it raised. `usage` was spent either way."""
+    """A call ended: with its `result`, or with the `error` it raised. `usage` was spent either way.
+
+    facts: the error's attributes, so that a replay can raise it again.
+    """
 
     kind: ClassVar[str] = "step.finished"
 
@@ -142,6 +172,7 @@ class StepFinished(Event):
     usage: Usage
     result: Completion | ToolResult | str | None = None
     error: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +280,8 @@ class Token(Event):
 
 AnyEvent = (
     RunStarted
+    | RunResumed
+    | DeadlinePassed
     | RunFinished
     | TeamStarted
     | TeamFinished

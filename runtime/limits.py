@@ -152,6 +152,14 @@ class Accounts:
             for account in self.chain:
                 account.hold(need)
 
+    def charge(self, usage: Usage) -> None:
+        """Spend what a recorded call cost, whatever the limits say: it was made and paid for."""
+        with _lock:
+            for account in self.chain:
+                account.calls += usage.calls
+                account.tokens += usage.tokens
+                account.usd += round(usage.known_cost * PICO)
+
     def settle(self, need: Need, usage: Usage, lost: Need | None = None) -> None:
         """Give back what `need` held and spend what was used.
 

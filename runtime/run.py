@@ -7,16 +7,30 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
-from phalanx.errors import CircuitOpen, LimitExceeded, ProviderTimeout, StreamCut
+from phalanx.errors import CircuitOpen, LimitExceeded, NoModelAnswered, ProviderTimeout, StreamCut
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage, estimate_request
 
-from .events import AnyEvent, Event, LimitRefused, OutcomeStatus, StepFinished, StepKind, StepStarted, Token, Warned
+from .events import (
+    AnyEvent,
+    DeadlinePassed,
+    Event,
+    LimitRefused,
+    OutcomeStatus,
+    StepFinished,
+    StepKind,
+    StepStarted,
+    Token,
+    Warned,
+)
 from .limits import Accounts, Limits, Need, block_accounts
 from .log import Log, MemoryLog
+
+if TYPE_CHECKING:
+    from .playback import Playback
 
 Listener = Callable[[AnyEvent], None]
 Result = TypeVar("Result", Completion, ToolResult, str)
@@ -28,15 +42,35 @@ FREE = Usage()
 class Execution:
     """What all branches of one execution share: its log, its listeners, its events' order."""
 
-    def __init__(self, run_id: str, log: Log, seed: int, listeners: tuple[Listener, ...], streaming: bool) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        log: Log,
+        seed: int,
+        listeners: tuple[Listener, ...],
+        streaming: bool,
+        playback: Playback | None = None,
+    ) -> None:
         self.run_id, self.log, self.seed = run_id, log, seed
-        self.listeners, self.streaming = listeners, streaming
-        self.seq = 0
+        self.listeners, self.streaming, self.playback = listeners, streaming, playback
+        self.seq = self.position = 0
+        self.time = time.time()
         self.pending: list[AnyEvent] = []
         self.flushing = anyio.Lock()
+        if playback is not None:
+            self.time = playback.start.time
+            for event in playback.events:
+                self.show(event)
+            if not playback.only:
+                self.seq, self.position = playback.last_seq, len(playback.records)
 
     def record(self, event: AnyEvent) -> None:
+        """Put an event into the log, with the next flush, and show it."""
         self.pending.append(event)
+        self.show(event)
+
+    def show(self, event: AnyEvent) -> None:
+        """Show an event to the listeners."""
         for listener in self.listeners:
             listener(event)
 
@@ -49,9 +83,14 @@ class Execution:
             await self._write()
 
     async def _write(self) -> None:
+        """A run has one writer: `expect` finds a second one, which resumed it at the same time."""
         if self.pending:
             records, self.pending = self.pending, []
-            await self.log.append(f"run/{self.run_id}", records)
+            try:
+                self.position = await self.log.append(f"run/{self.run_id}", records, expect=self.position)
+            except BaseException:
+                self.pending = records + self.pending
+                raise
 
 
 class Run:
@@ -89,19 +128,25 @@ class Run:
         run_id: str | None = None,
         listeners: tuple[Listener, ...] = (),
         streaming: bool = False,
+        playback: Playback | None = None,
     ) -> Run:
         """A new execution's root branch.
 
         limits: what all of it may use, besides the `with limits(...)` blocks around the caller. log: where its
-        events go (default: memory). streaming: ask models for streamed answers, so that listeners see tokens.
+        events go (default: memory). playback: the journal of a run to go on from, or to play back. streaming: ask models for streamed answers, so that listeners see tokens.
         """
-        execution = Execution(run_id or new_run_id(), log or MemoryLog(), seed, listeners, streaming)
+        execution = Execution(run_id or new_run_id(), log or MemoryLog(), seed, listeners, streaming, playback)
         return cls(execution, (name,), block_accounts().within(limits, f"run {name!r}"))
 
     @property
     def run_id(self) -> str:
         """The execution's id."""
         return self.execution.run_id
+
+    @property
+    def started(self) -> float:
+        """When the run began, in seconds since the epoch; a resumed or replayed one began when it first did."""
+        return self.execution.time
 
     @property
     def seed(self) -> int:
@@ -124,14 +169,17 @@ class Run:
         return under
 
     def emit(self, kind: type[E], *facts: object, **named: object) -> E:
-        """Put an event of this branch into the one ordered stream; `facts` are its own fields, in order."""
+        """Put an event of this branch into the one ordered stream; `facts` are its own fields, in order.
+
+        In a run that goes on from its journal, what is recorded there already is not said again.
+        """
         execution = self.execution
-        execution.seq += 1
         make: Any = kind
-        event: E = make(execution.run_id, execution.seq, self.path, time.time(), self.parent, *facts, **named)
-        record: Any = event
-        execution.record(record)
-        return event
+        event: Any = make(execution.run_id, execution.seq + 1, self.path, time.time(), self.parent, *facts, **named)
+        if execution.playback is None or not execution.playback.was_emitted(event):
+            execution.seq += 1
+            execution.record(event)
+        return event  # type: ignore[no-any-return]
 
     def emit_token(self, member: str, text: str, key: str) -> None:
         """Show a piece of an answer to listeners; it is not recorded."""
@@ -169,11 +217,21 @@ class Run:
         """
         count = self._counts[step] = self._counts.get(step, 0) + 1
         key = f"{'/'.join(self.path)}/{step}-{count}"
+        if (playback := self.execution.playback) is not None:
+            # What it cost was spent, whether it gave something, failed or was cancelled.
+            spent = playback.spent(key)
+            self.accounts.charge(spent)
+            self.add_usage(spent)
+            recorded = await playback.step(key, name, request, idempotent)
+            if recorded is not None:
+                outcome: Any = recorded.outcome()
+                return outcome  # type: ignore[no-any-return]
         if need is not None:
             try:
                 await self.accounts.reserve(need)
             except LimitExceeded as refusal:
                 self.emit(LimitRefused, refusal.what, refusal.owner, refusal.spent, refusal.limit)
+                self._end(key, step, name, 0.0, FREE, refusal)
                 raise
         self.emit(StepStarted, key, step, name, request, idempotent)
         attempts = _Attempts(self.accounts, need, request)
@@ -194,12 +252,37 @@ class Run:
             if not settled:
                 usage = attempts.total_of_failed(failure)
                 self._settle(attempts, usage)
-                status, text = _status(failure), f"{type(failure).__name__}: {failure}"
-                self.emit(StepFinished, key, step, name, status, anyio.current_time() - started, usage, None, text)
+                self._end(key, step, name, anyio.current_time() - started, usage, failure)
             raise
         finally:
             _current.reset(token)
         return result
+
+    def _end(self, key: str, step: StepKind, name: str, seconds: float, usage: Usage, failure: BaseException) -> None:
+        """Record that a step ended without a result."""
+        text = f"{type(failure).__name__}: {failure}"
+        self.emit(StepFinished, key, step, name, _status(failure), seconds, usage, None, text, _facts(failure))
+
+    @contextmanager
+    def deadline(self, seconds: float | None, *, of_run: bool = False) -> Iterator[anyio.CancelScope]:
+        """A scope that is cancelled after so many seconds (None: never); that it was is recorded.
+
+        of_run: it is the time of the whole run, which begins anew when the run is resumed.
+        """
+        with anyio.CancelScope() as scope:
+            if seconds is None:
+                yield scope
+                return
+            count = self._counts["deadline"] = self._counts.get("deadline", 0) + 1
+            key = f"{'/'.join(self.path)}/deadline-{count}"
+            end = scope.deadline = anyio.current_time() + seconds
+            if self.execution.playback is not None:
+                self.execution.playback.watch(key, scope, of_run=of_run)
+            try:
+                yield scope
+            finally:
+                if anyio.current_time() >= end and scope.cancel_called:
+                    self.emit(DeadlinePassed, key, seconds)
 
     def _gates(self, step: StepKind) -> AbstractAsyncContextManager[object]:
         if step != "model" or not self.accounts.gates:
@@ -250,6 +333,7 @@ class _Attempts:
             self.accounts.take(more)
             self.need.add(more)
         self.failed += self._cost_of(failure)
+        self.made = False
 
     def total(self, result: object) -> Usage:
         if not isinstance(result, Completion) or result.cached:
@@ -261,6 +345,8 @@ class _Attempts:
 
     def _cost_of(self, failure: BaseException) -> Usage:
         """Nothing but the call if the provider refused it; the prompt, at no known price, if nobody knows."""
+        while isinstance(failure, NoModelAnswered) and failure.failures:
+            failure = failure.failures[-1]
         if self.worst is None or not self.made or isinstance(failure, LimitExceeded | CircuitOpen):
             return FREE
         if not _may_be_paid(failure):
@@ -284,6 +370,19 @@ def another_attempt(failure: BaseException) -> None:
     """
     if (current := _current.get()) is not None:
         current[1].another(failure)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Say that the step around the caller waits, for a rate or a retry, and calls nobody: ended here, it cost nothing."""
+    current = _current.get()
+    if current is None:
+        yield
+        return
+    attempts = current[1]
+    attempts.made = False
+    yield
+    attempts.made = True
 
 
 def current_run() -> Run | None:
@@ -311,6 +410,12 @@ def outside_step() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def _facts(failure: BaseException) -> dict[str, object]:
+    """An error's attributes, as far as JSON can hold them."""
+    plain = (str, int, float, bool, type(None))
+    return {name: value for name, value in failure.__dict__.items() if isinstance(value, plain)}
 
 
 def _status(failure: BaseException) -> OutcomeStatus:

@@ -10,12 +10,14 @@ import anyio
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import Model, close
+from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.models.resolve import resolve, resolve_now
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.role import Role
 from phalanx.agents.task import Context, Hooks, Task, call_hooks, hooks_of
-from phalanx.errors import ConfigurationError, LimitExceeded, TeamError, ValidationError
+from phalanx.agents.tools.use import jsonable
+from phalanx.errors import ConfigurationError, LimitExceeded, LogError, TeamError, ValidationError
 from phalanx.formations.aggregate import Aggregation
 from phalanx.formations.base import Answer, Asking, FormationModel, Member
 from phalanx.formations.consensus import Consensus
@@ -29,9 +31,11 @@ from phalanx.formations.team_run import TeamRun
 from phalanx.formations.voting import Equivalence, Plurality, Rule
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.blocking import run_blocking
-from phalanx.runtime.events import RunFinished, RunStarted, TeamFinished, TeamStarted
+from phalanx.runtime.events import RunFinished, RunResumed, RunStarted, TeamFinished, TeamStarted
 from phalanx.runtime.limits import Limits
-from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.log import Log, MemoryLog
+from phalanx.runtime.playback import ANY_MODEL, Decision, Playback, fork
+from phalanx.runtime.run import Listener, Run, new_run_id
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 
@@ -51,7 +55,7 @@ class TeamOptions(TypedDict, total=False):
 
     name: what it is called. model: for members that have none of their own. limits: of each run. prompts: its own
     text for prompt slots. hooks: on_start, on_complete, on_error. board: a blackboard that outlives single runs
-    (default: a new one for each run).
+    (default: a new one for each run). log: where runs are journaled (default: in memory, run by run).
     """
 
     name: str
@@ -60,6 +64,7 @@ class TeamOptions(TypedDict, total=False):
     prompts: Mapping[str, str]
     hooks: Hooks
     board: Blackboard
+    log: Log
 
 
 class AgentTeam:
@@ -87,6 +92,7 @@ class AgentTeam:
         prompts: Mapping[str, str] | None = None,
         hooks: Hooks = None,
         board: Blackboard | None = None,
+        log: Log | None = None,
     ) -> None:
         if isinstance(formation, Formation):
             if agents is not None or seats is not None:
@@ -98,6 +104,7 @@ class AgentTeam:
             hooks = source.hooks if hooks is None else hooks
             prompts = source.prompts.overrides if prompts is None else prompts
             board = source.board if board is None else board
+            log = source.log if log is None else log
             formation = source.formation
         self.formation = Flat() if formation is None else formation
         if isinstance(self.formation, type) or not callable(self.formation):
@@ -115,7 +122,7 @@ class AgentTeam:
             self.formation.check(self.members)
         elif not self.members:
             raise ConfigurationError("a team needs at least one member")
-        self.board = board
+        self.board, self.log = board, log
         self._model: Model | None = None if model is None else resolve(model)
 
     # -- the formations --------------------------------------------------------------------------------------------
@@ -302,20 +309,84 @@ class AgentTeam:
         seed: int = 0,
         run_id: str | None = None,
         on_event: Listener | None = None,
+        log: Log | None = None,
     ) -> TeamResult:
         """Do a task.
 
         context: what it needs to know, as text or named parts. limits: of this run, besides the team's own. seed: of
-        all chance in it. run_id: its id (default: a new one). on_event: called with each event as it happens.
+        all chance in it. run_id: its id (default: a new one). on_event: called with each event as it happens. log: where
+        the run is journaled (default: the team's, else memory); with a durable one it can be resumed.
 
         Returns the answer, a str with facts; a run that a limit stopped returns the best answer it has, with status
         "stopped". Raises TeamError, which carries the result with all that was paid for, when there is no answer;
         ConfigurationError and ValidationError before anything is spent.
         """
-        listeners = () if on_event is None else (on_event,)
-        return await self._perform(task, context, limits, seed, run_id, listeners, streaming=False)
+        journal = log or self.log or MemoryLog()
+        if run_id is not None and await journal.read(f"run/{run_id}"):
+            raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
+        return await self._perform(
+            Task.of(task, context), limits, seed, run_id or new_run_id(), journal, _listeners(on_event)
+        )
 
     execute = run
+
+    async def resume(
+        self,
+        run_id: str,
+        *,
+        log: Log | None = None,
+        limits: Limits | None = None,
+        decisions: Mapping[str, Decision] | None = None,
+        on_event: Listener | None = None,
+    ) -> TeamResult:
+        """Go on with a run that was interrupted or stopped: calls that it finished are not made again.
+
+        The team must be the one that began the run. limits: of the run from here on; what was spent before counts.
+        decisions: for tools that must not be repeated and whose end is unknown, by step key: "retry" or "skip".
+        on_event: called with the recorded events first, then with new ones.
+
+        Raises UncertainStep for such a tool without a decision, ReplayDivergence when the team asks for something
+        else than is recorded, LogError when there is no such run, and what `run` raises.
+        """
+        journal, playback = await self._journal(run_id, log, decisions=decisions)
+        return await self._perform(
+            _task_of(playback.start), limits, playback.start.seed, run_id, journal, _listeners(on_event), playback
+        )
+
+    async def replay(self, run_id: str, *, log: Log | None = None, on_event: Listener | None = None) -> TeamResult:
+        """Play a recorded run back: no model and no tool is called, nothing is written, the result is the same.
+
+        Raises ReplayDivergence when the team asks for something that is not recorded; LogError; and what the
+        recorded run raised.
+        """
+        _, playback = await self._journal(run_id, log, only=True)
+        return await self._perform(
+            _task_of(playback.start), None, playback.start.seed, run_id, MemoryLog(), _listeners(on_event), playback
+        )
+
+    async def fork(
+        self,
+        run_id: str,
+        at: str,
+        *,
+        log: Log | None = None,
+        new_id: str | None = None,
+        limits: Limits | None = None,
+        on_event: Listener | None = None,
+    ) -> TeamResult:
+        """A new run that has what a recorded one had done before the step `at` began, and goes on from there anew.
+
+        Fork with another team than the one that began the run, to see what another model, prompt or member would have
+        changed: what is recorded before `at` stands as it was. new_id: the new run's id.
+
+        Raises LogError when there is no such run or step, and what `run` raises.
+        """
+        journal, whole = await self._journal(run_id, log)
+        fresh = new_id or new_run_id()
+        playback = Playback(await fork(journal, whole, run_id, at, fresh), strict=False)
+        return await self._perform(
+            _task_of(whole.start), limits, whole.start.seed, fresh, journal, _listeners(on_event), playback
+        )
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
         """`run` for code that is not async; works inside a running event loop too, so in notebooks."""
@@ -344,7 +415,8 @@ class AgentTeam:
         """
 
         async def work(listener: Listener) -> TeamResult:
-            return await self._perform(task, context, limits, seed, run_id, (listener,), streaming=True)
+            journal, job = self.log or MemoryLog(), Task.of(task, context)
+            return await self._perform(job, limits, seed, run_id or new_run_id(), journal, (listener,), streaming=True)
 
         return EventStream(work)
 
@@ -458,31 +530,35 @@ class AgentTeam:
 
     async def _perform(
         self,
-        task: Task | str,
-        context: Context | None,
+        job: Task,
         limits: Limits | None,
         seed: int,
-        run_id: str | None,
+        run_id: str,
+        log: Log,
         listeners: tuple[Listener, ...],
+        playback: Playback | None = None,
         *,
-        streaming: bool,
+        streaming: bool = False,
     ) -> TeamResult:
-        job = Task.of(task, context)
-        default = await self.default_model()
+        default = PLAYED_BACK if playback is not None and playback.only else await self.default_model()
         run = Run.open(
-            self.name, limits=self.limits, seed=seed, run_id=run_id, listeners=listeners, streaming=streaming
-        )
+            self.name, limits=self.limits, log=log, seed=seed, run_id=run_id, listeners=listeners,
+            streaming=streaming, playback=playback,
+        )  # fmt: skip
         run = run.within(limits, owner="this run")
-        run.emit(RunStarted, self.name, self.kind, job.description, seed, self._roster())
+        if playback is None:
+            run.emit(
+                RunStarted, self.name, self.kind, job.description, seed, self._roster(), _given(job), self._spec(log)
+            )
+        elif not playback.only:
+            run.emit(RunResumed)
         self._warn(run)
         hooks = (*self.hooks, *job.hooks)
         job.status = "running"
         await call_hooks(run.warn, hooks, "on_start", job)
         status, text, reason = "cancelled", "", None
         try:
-            result = await self._work(
-                run, job, default, self.prompts, *(each for each in (limits, self.limits) if each)
-            )
+            result = await self._work(run, job, default, self.prompts, limits, self.limits)
             status, text, reason = result.status, result.content, result.stop_reason
             job.status, job.result = "completed", result
         except Exception as failure:
@@ -497,6 +573,24 @@ class AgentTeam:
         await call_hooks(run.warn, hooks, "on_complete", job, result)
         return result
 
+    async def _journal(self, run_id: str, log: Log | None, **options: Any) -> tuple[Log, Playback]:
+        journal = log or self.log
+        if journal is None:
+            raise ConfigurationError("there is no log to read the run from; give log=…, or a team with log=…")
+        records = [record for _, record in await journal.read(f"run/{run_id}")]
+        if not records:
+            raise LogError(f"there is no run {run_id!r} in this log")
+        return journal, Playback(records, **options)
+
+    def _spec(self, log: Log) -> str | None:
+        """The team as YAML, for those who resume the run from its log alone; None when it cannot be written."""
+        if log.instant:
+            return None
+        try:
+            return self.to_yaml()
+        except ValidationError:
+            return None
+
     async def _work(
         self, run: Run, task: Task, default: Model | None, prompts: Prompts, *limits: Limits | None
     ) -> TeamResult:
@@ -507,7 +601,7 @@ class AgentTeam:
         refusal: TeamError | None = None
         answer: Answer | None = None
         try:
-            with anyio.move_on_after(seconds) as scope:
+            with run.deadline(seconds, of_run=True) as scope:
                 given = await self.formation(inside, task)
                 answer = given if isinstance(given, Answer) else Answer(_text(given, self.kind))
             if scope.cancelled_caught:
@@ -557,6 +651,12 @@ class AgentTeam:
                     run.warn(f"{member.name}: {text}")
 
 
+def _not_asked(_: object) -> str:
+    raise AssertionError("a run that is played back asks no model")
+
+
+PLAYED_BACK = FunctionModel(_not_asked, name=ANY_MODEL)
+
 Team = AgentTeam
 
 
@@ -585,6 +685,22 @@ class Formation:
     parallel = staticmethod(_like(AgentTeam.parallel))
     consensus = staticmethod(_like(AgentTeam.consensus))
     debate = staticmethod(_like(AgentTeam.debate))
+
+
+def _listeners(on_event: Listener | None) -> tuple[Listener, ...]:
+    return () if on_event is None else (on_event,)
+
+
+def _given(task: Task) -> dict[str, object]:
+    """What a task holds besides its description, as JSON values."""
+    facts = {"name": task.name, "id": task.id, "context": task.context, "requirements": list(task.requirements)}
+    return {name: jsonable(value) for name, value in facts.items() if value}
+
+
+def _task_of(start: RunStarted) -> Task:
+    """The task a recorded run began with."""
+    given: Any = dict(start.given)
+    return Task(start.task, **given)
 
 
 def _listed(agents: object) -> Sequence[Who]:

@@ -1,0 +1,276 @@
+"""A recorded run, played back: finished calls answer from the journal, in the order in which they ended.
+
+Whoever asks for a step that is recorded gets what was recorded, and only when every step that ended before it has been
+given out: so what a formation did with the first answer to arrive, it does again. A deadline that passed is recorded
+too, and passes again at its place; no time has to go by. A step that was cancelled waits until it is cancelled.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import anyio
+import anyio.lowlevel
+
+from phalanx import errors
+from phalanx.errors import LogError, PhalanxError, ReplayDivergence, UncertainStep
+from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
+
+from .codec import first_difference, request_fingerprint
+from .events import DeadlinePassed, Event, RunFinished, RunResumed, RunStarted, StepFinished, StepStarted
+from .log import Log
+
+# The name of the model that stands in where a run is only played back and none is at hand.
+ANY_MODEL = "any model"
+
+Decision = Literal["retry", "skip"]
+# How often a step looks whether it is its turn before it goes ahead of one that nobody asks for any more.
+PATIENCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How a step ended."""
+
+    finished: StepFinished
+
+    def outcome(self) -> Completion | ToolResult | str:
+        """What it gave; raises what it raised."""
+        if self.finished.result is not None:
+            return self.finished.result
+        raise failure_of(self.finished)
+
+
+class Playback:
+    """The journal of a run, to go on from it, or with `only=True` to play it back and nothing else.
+
+    decisions: what to do with a step that must not be repeated and whose end is unknown: "retry" makes it again,
+    "skip" gives the model an error in its place. strict: a request that differs from the recorded one is an error;
+    in a fork it is not, since its steps up to the fork stand as they were, whatever was changed.
+
+    Going on is not playing back: then calls that a limit refused or that were cancelled are made after all, once
+    everything that is recorded has been given out, and the time of the run itself begins anew.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[object],
+        *,
+        only: bool = False,
+        decisions: Mapping[str, Decision] | None = None,
+        strict: bool = True,
+    ) -> None:
+        self.only, self.strict, self.decisions = only, strict, dict(decisions or {})
+        self.records = records
+        self.events = [record for record in records if isinstance(record, Event)]
+        self.started: dict[str, StepStarted] = {}
+        self.finished: dict[str, StepFinished] = {}
+        self.passed: set[str] = set()
+        self._order: list[str] = []
+        self._waiting: set[str] = set()
+        self._at = 0
+        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._emitted: dict[tuple[tuple[str, ...], str], deque[tuple[object, ...]]] = {}
+        for event in self.events:
+            self._read(event)
+        self._place = {key: at for at, key in enumerate(self._order)} | {"": len(self._order)}
+
+    @property
+    def start(self) -> RunStarted:
+        """How the run began. Raises LogError when the journal does not say."""
+        for event in self.events:
+            if isinstance(event, RunStarted):
+                return event
+        raise LogError("this journal does not say how its run began; it is empty, or no run's journal")
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last recorded event."""
+        return self.events[-1].seq if self.events else 0
+
+    def was_emitted(self, event: Event) -> bool:
+        """Whether an event is recorded already, as the next of its kind in its place; each is said once."""
+        if isinstance(event, DeadlinePassed):
+            return event.key in self.passed
+        waiting = self._emitted.get((event.path, event.kind))
+        if not waiting or waiting[0] != _facts(event):
+            return False
+        waiting.popleft()
+        return True
+
+    async def step(self, key: str, name: str, request: Request | ToolCall | str, idempotent: bool) -> Recorded | None:
+        """How a step ended in the recorded run; None when it is to be made now.
+
+        Raises ReplayDivergence when the recorded step asked for something else, or when nothing but the recording
+        may be played and it has no such step; UncertainStep when it must not be repeated and its end is unknown.
+        """
+        started, finished = self.started.get(key), self.finished.get(key)
+        if started is not None and self.strict:
+            _compare(key, started, name, request)
+        if finished is None or finished.status == "cancelled":
+            return await self._unfinished(key, name, idempotent)
+        if finished.status == "refused" and not self.only:
+            await self._drained()
+            return None
+        await self._turn(key)
+        return Recorded(finished)
+
+    def spent(self, key: str) -> Usage:
+        """What the recorded step cost."""
+        finished = self.finished.get(key)
+        return Usage() if finished is None else finished.usage
+
+    def watch(self, key: str, scope: anyio.CancelScope, *, of_run: bool) -> None:
+        """Cancel a deadline's scope at the place where it passed in the recorded run.
+
+        of_run: it is the whole run's own time, which begins anew when a run goes on.
+        """
+        if self.only:
+            scope.deadline = math.inf
+        if key in self.passed and (self.only or not of_run):
+            self._scopes[key] = scope
+            self._pass_deadlines()
+
+    async def _unfinished(self, key: str, name: str, idempotent: bool) -> Recorded | None:
+        started, finished = self.started.get(key), self.finished.get(key)
+        if finished is not None:
+            # It was cancelled. If that was the formation's own doing, it will be again.
+            if self.only:
+                await anyio.sleep_forever()
+            await self._drained()
+        if started is not None and not idempotent:
+            return self._decided(key, name)
+        if self.only:
+            raise ReplayDivergence(key, "the step itself", "nothing" if started is None else "no end", name)
+        return None
+
+    def _read(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self.started[event.key] = event
+        elif isinstance(event, StepFinished):
+            self.finished[event.key] = event
+            if event.status != "cancelled":
+                self._order.append(event.key)
+        elif isinstance(event, DeadlinePassed):
+            self.passed.add(event.key)
+            self._order.append(event.key)
+        elif not isinstance(event, RunFinished | RunResumed):
+            self._emitted.setdefault((event.path, event.kind), deque()).append(_facts(event))
+
+    def _decided(self, key: str, name: str) -> Recorded | None:
+        decision = self.decisions.get(key)
+        if decision == "retry":
+            return None
+        if decision == "skip":
+            skipped = ToolResult(success=False, error="its outcome is unknown and it was not repeated", tool_name=name)
+            event = self.started[key]
+            call = event.request
+            if isinstance(call, ToolCall):
+                skipped = skipped.model_copy(update={"tool_call_id": call.id})
+            return Recorded(
+                StepFinished(
+                    event.run_id, event.seq, event.path, event.time, event.parent, key, event.step, name, "ok", 0.0,
+                    Usage(), skipped,
+                )
+            )  # fmt: skip
+        raise UncertainStep(key, name)
+
+    async def _turn(self, key: str) -> None:
+        """Wait until everything recorded to have ended before has been given out, and been made use of."""
+        place = self._place.get(key, self._at)
+        self._waiting.add(key)
+        seen, patience = self._at, PATIENCE
+        while self._at < place:
+            await anyio.lowlevel.checkpoint()
+            if self._at != seen:
+                seen, patience = self._at, PATIENCE
+                continue
+            patience -= 1
+            if patience <= 0 and self._is_first(place):
+                break
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+        self._waiting.discard(key)
+        self._at = max(self._at, place + 1)
+        self._pass_deadlines()
+
+    async def _drained(self) -> None:
+        """Wait until all that is recorded has been given out and made use of, or nobody asks for it any more."""
+        await self._turn("")
+
+    def _pass_deadlines(self) -> None:
+        while self._at < len(self._order) and (scope := self._scopes.get(self._order[self._at])) is not None:
+            self._at += 1
+            scope.cancel()
+
+    def _is_first(self, place: int) -> bool:
+        return not any(other in self._waiting for other in self._order[self._at : place])
+
+
+def _facts(event: Event) -> tuple[object, ...]:
+    """What an event says, besides when and where."""
+    return tuple(getattr(event, each.name) for each in fields(event)[_HEADER:])
+
+
+_HEADER = len(fields(Event))
+
+
+async def fork(log: Log, recorded: Playback, run_id: str, at: str, fresh: str) -> list[object]:
+    """Copy what a run had done before a step began into a new run's stream, and give the copied records.
+
+    Raises LogError when the run has no such step.
+    """
+    if at not in recorded.started:
+        known = ", ".join(list(recorded.started)[:5])
+        raise LogError(f"run {run_id!r} has no step {at!r}; its steps begin with: {known}, …")
+    before = recorded.started[at].seq
+    kept: list[object] = [
+        replace(event, run_id=fresh)
+        for event in recorded.events
+        if event.seq < before and not isinstance(event, RunFinished | RunResumed)
+    ]
+    kept = [replace(event, seq=seq) for seq, event in enumerate(kept, 1) if isinstance(event, Event)]
+    kept.append(RunResumed(fresh, len(kept) + 1, recorded.start.path, recorded.start.time, None, run_id, at))
+    await log.append(f"run/{fresh}", kept, expect=0)
+    return kept
+
+
+def failure_of(finished: StepFinished) -> Exception:
+    """The exception a recorded step ended with: of the same class, with the same text and facts."""
+    name, _, text = (finished.error or "RuntimeError: unknown").partition(": ")
+    known = getattr(errors, name, None) or getattr(builtins, name, None)
+    if isinstance(known, type) and issubclass(known, PhalanxError):
+        failure = known.__new__(known)
+        failure.args = (text,)
+        failure.__dict__.update(finished.facts)
+        return failure
+    if isinstance(known, type) and issubclass(known, Exception):
+        try:
+            return known(text)
+        except TypeError:  # an exception that wants other arguments than a text
+            return RuntimeError(text)
+    return RuntimeError(text)
+
+
+def _compare(key: str, started: StepStarted, name: str, request: Request | ToolCall | str) -> None:
+    if name not in (started.name, ANY_MODEL):
+        raise ReplayDivergence(key, "name", started.name, name)
+    if started.request == request or started.request is request:
+        return
+    recorded, asked = request_fingerprint(started.request), request_fingerprint(request)
+    field = first_difference(recorded, asked)
+    if field is not None:
+        raise ReplayDivergence(key, field, _shown(started.request, field), _shown(request, field))
+
+
+def _shown(request: Request | ToolCall | str, field: str) -> object:
+    """The value of a field of a request, as an error shows it."""
+    if isinstance(request, Request) and field.startswith("messages["):
+        at = int(field[9:-1])
+        return request.messages[at].content if at < len(request.messages) else None
+    return request if isinstance(request, str) else getattr(request, field, None)
