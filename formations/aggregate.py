@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from phalanx.agents.prompts import fenced_all, label
 from phalanx.agents.task import Task
@@ -12,11 +14,16 @@ from phalanx.settings import nearest
 
 from .base import Answer, Asking, Member, Outcome
 from .count import count, undecided_text
+from .rule_field import as_rule, written
 from .team_run import TeamRun
 from .voting import Equivalence, Plurality, Rule
 
 Named = Literal["synthesize", "concat", "majority_vote"]
-Aggregation = Named | Any
+Aggregation = Annotated[
+    Any,
+    BeforeValidator(lambda given: as_rule(given) if isinstance(given, Mapping) else given),
+    PlainSerializer(lambda given: given if isinstance(given, str) else written(given)),
+]
 NAMED = ("synthesize", "concat", "majority_vote")
 
 

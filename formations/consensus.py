@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
@@ -11,10 +11,11 @@ from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
 
 from .base import Answer, Member, Outcome
-from .count import Counted, count
+from .count import Counted, ballots_of, count
 from .rounds import Deliberation, own_answer
+from .rule_field import RuleField
 from .team_run import TeamRun
-from .voting import Majority, Plurality, Rule
+from .voting import Majority, Plurality, Rule, VotingRule, cannot_change
 
 
 class Consensus(Deliberation):
@@ -29,7 +30,7 @@ class Consensus(Deliberation):
 
     kind: Literal["consensus"] = "consensus"
     min_agreement: StrictInt | StrictFloat | None = None
-    rule: Any = None
+    rule: RuleField = None
     exchange: Literal["solutions", "messages"] = "solutions"
     rounds: int = Field(default=2, ge=0)
 
@@ -47,21 +48,31 @@ class Consensus(Deliberation):
             )
         if isinstance(agreement, float) and not 0 < agreement <= 1:
             raise ValidationError(f"min_agreement={agreement} is no part of the ballots; write 0.75, or a whole number")
-        if self.rule is not None and not hasattr(self.rule, "decide"):
-            raise ValidationError(f"rule={self.rule!r} is no rule; a rule has decide(ballots)")
 
     def the_rule(self) -> Rule:
         """The rule that decides."""
         if self.rule is not None:
             rule: Rule = self.rule
             return rule
-        return Majority() if self.min_agreement is None else Plurality(min_agreement=self.min_agreement)
+        if self.min_agreement is None:
+            return Majority(tie_break=())
+        return Plurality(min_agreement=self.min_agreement, tie_break=())
 
     def count(self, run: TeamRun, latest: Mapping[str, Outcome]) -> Counted:
         return count(list(latest.values()), self.the_rule(), self.equivalence, eligible=len(run.members), seed=run.seed)
 
     def is_settled(self, counted: Counted) -> bool:
         return counted.decision.status == "decided"
+
+    def is_certain(self, run: TeamRun, latest: Mapping[str, Outcome]) -> bool:
+        rule = self.the_rule()
+        if len(latest) < self.needed(len(run.members)) or not isinstance(rule, VotingRule):
+            return False
+        counted = self.count(run, latest)
+        if not self.is_settled(counted):
+            return False
+        out = len(run.members) - len(latest)
+        return cannot_change(ballots_of(counted), out, rule, eligible=len(run.members))
 
     def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
         contract = run.prompts("answer_line")

@@ -41,16 +41,23 @@ def count(outcomes: Sequence[Outcome], rule: Rule, equivalence: Equivalence, *, 
 
     outcomes: one answer a member. eligible: how many may vote, those who gave no answer included.
     """
-    answers = [equivalence.read(outcome.text) for outcome in outcomes]
-    partition = equivalence.classes(answers)
+    partition = equivalence.classes([equivalence.read(outcome.text) for outcome in outcomes])
     choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
-    ballots = [
-        None if choices[outcome.member] is None
-        else Ballot(choices[outcome.member], voter=outcome.member, text=outcome.text)
-        for outcome in outcomes
-    ]  # fmt: skip
-    decision = rule.decide(ballots, seed=seed, eligible=eligible)
-    return Counted({outcome.member: outcome for outcome in outcomes}, choices, decision)
+    read = {outcome.member: outcome for outcome in outcomes}
+    decision = rule.decide(_ballots(read, choices), seed=seed, eligible=eligible)
+    return Counted(read, choices, decision)
+
+
+def ballots_of(counted: Counted) -> list[Ballot | None]:
+    """The ballots that were counted, in seat order."""
+    return _ballots(counted.outcomes, counted.choices)
+
+
+def _ballots(outcomes: Mapping[str, Outcome], choices: Mapping[str, str | None]) -> list[Ballot | None]:
+    return [
+        None if choice is None else Ballot(choice, voter=name, text=outcomes[name].text)
+        for name, choice in choices.items()
+    ]
 
 
 def undecided_text(decision: Decision) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced_all
 from phalanx.agents.task import Task
-from phalanx.errors import ValidationError
 from phalanx.messages import Data
 
 from .base import Answer, Asking, Member, Outcome
 from .count import Counted, count
 from .rounds import Deliberation, cut, own_answer
+from .rule_field import RuleField
 from .team_run import TeamRun
 from .voting import Ballot, Decision, Plurality, Rule, Unanimity
 
@@ -38,15 +38,10 @@ class Debate(Deliberation):
 
     kind: Literal["debate"] = "debate"
     stubbornness: int = Field(default=7, ge=0, le=10)
-    rule: Any = Plurality()
+    rule: RuleField = Plurality(tie_break=())
 
     least: ClassVar[int] = 2
     optional_seats: ClassVar[tuple[str, ...]] = ("judge",)
-
-    def check(self, members: Sequence[Member]) -> None:
-        super().check(members)
-        if not hasattr(self.rule, "decide"):
-            raise ValidationError(f"rule={self.rule!r} is no rule; a rule has decide(ballots)")
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         judge = next((member.name for member in members if member.seat == "judge"), None)

@@ -79,6 +79,10 @@ class Deliberation(Gathering):
         """The decision on the members' latest answers; a subclass names its rule."""
         raise NotImplementedError
 
+    def is_certain(self, run: TeamRun, latest: Mapping[str, Outcome]) -> bool:  # noqa: ARG002
+        """Whether the answers so far decide, whatever the others say; then the others need not be waited for."""
+        return False
+
     def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
         """What a member is told in a revision; a subclass has the words."""
         raise NotImplementedError
@@ -95,6 +99,7 @@ class Deliberation(Gathering):
         drafts = await self.gather(
             run, run.prompts("draft", task=run.text(task)) + contract, stage="draft", question=task.id,
             best=lambda done: self.answer(self.count(run, _by_name(done))),
+            until=lambda done: self.is_certain(run, _by_name(done)),
         )  # fmt: skip
         run.require(drafts, needed)
         latest = {outcome.member: outcome for outcome in drafts if outcome.ok}
@@ -132,7 +137,11 @@ class Deliberation(Gathering):
             chance.shuffle(peers)
             prompts[member.name] = self.revision(run, task, own, peers)
         asked = [member for member in run.members if member.name in prompts]
-        said = await self.gather(run, prompts, stage="revise", round=round, members=asked, question=task.id)
+        kept = {name: outcome for name, outcome in latest.items() if name not in prompts}
+        said = await self.gather(
+            run, prompts, stage="revise", round=round, members=asked, question=task.id,
+            until=lambda done: self.is_certain(run, {**kept, **_by_name(taken), **_by_name(done)}),
+        )  # fmt: skip
         return taken + said
 
     def _counted(self, run: TeamRun, round: int, latest: Mapping[str, Outcome]) -> Counted:

@@ -236,7 +236,8 @@ def _model_name(whose: str, model: object) -> str | None:
 
 def _first(errors: Sequence[ErrorDetails], document: Place) -> SpecError:
     """The first thing that is wrong, in words, with its place."""
-    error = errors[0]
+    # A misspelt field is also a missing one: say the first.
+    error = min(errors, key=lambda each: each["type"] != "extra_forbidden")
     path = tuple(part for part in error["loc"] if part not in _KINDS or not isinstance(part, str))
     path = tuple(part for part in path if part not in ("str", "Role"))
     field = str(path[-1]) if path else ""

@@ -29,8 +29,8 @@ from phalanx.formations.pipeline import Pipeline, Validator
 from phalanx.formations.rounds import Topology, Update, View
 from phalanx.formations.team_run import TeamRun
 from phalanx.formations.voting import Equivalence, Plurality, Rule
-from phalanx.runtime.board import Blackboard
 from phalanx.runtime.blocking import run_blocking
+from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted, TeamFinished, TeamStarted
 from phalanx.runtime.limits import Limits
 from phalanx.runtime.log import Log, MemoryLog
@@ -293,8 +293,8 @@ class AgentTeam:
         """
         formation = Debate(
             rounds=rounds, topology=topology, view=view, update=update, follow=follow, stubbornness=stubbornness,
-            trigger=trigger, rule=rule or Plurality(), equivalence=equivalence or Equivalence(), quorum=quorum,
-            deadline=deadline,
+            trigger=trigger, rule=rule or Plurality(tie_break=()), equivalence=equivalence or Equivalence(),
+            quorum=quorum, deadline=deadline,
         )  # fmt: skip
         return cls(agents, formation=formation, seats=_seats(judge=judge), **options)
 
@@ -314,8 +314,8 @@ class AgentTeam:
         """Do a task.
 
         context: what it needs to know, as text or named parts. limits: of this run, besides the team's own. seed: of
-        all chance in it. run_id: its id (default: a new one). on_event: called with each event as it happens. log: where
-        the run is journaled (default: the team's, else memory); with a durable one it can be resumed.
+        all chance in it. run_id: its id (default: a new one). on_event: called with each event as it happens. log:
+        where the run is journaled (default: the team's, else memory); with a durable one it can be resumed.
 
         Returns the answer, a str with facts; a run that a limit stopped returns the best answer it has, with status
         "stopped". Raises TeamError, which carries the result with all that was paid for, when there is no answer;

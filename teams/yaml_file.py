@@ -57,6 +57,8 @@ def read_yaml(text: str | bytes, *, file: str | None = None) -> Place:
         mark = problem.problem_mark or problem.context_mark
         said = problem.problem or problem.context or "not YAML"
         raise SpecError(f"not readable as YAML: {said}", file=file, line=mark.line + 1 if mark else None) from None
+    except SpecError:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise SpecError(f"not readable as YAML: {problem}", file=file) from None
     finally:

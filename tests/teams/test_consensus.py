@@ -19,7 +19,7 @@ FAILS = RuntimeError("down")
 def said(answer: str | Exception | None) -> Reply:
     if isinstance(answer, Exception):
         return answer
-    return "I cannot tell." if answer is None else f"So it is.\nAnswer: {answer}"
+    return "Answer: I don't know" if answer is None else f"So it is.\nAnswer: {answer}"
 
 
 async def vote(answers: Sequence[str | Exception | None], min_agreement: int | float | None = None) -> TeamResult:
