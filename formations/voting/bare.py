@@ -1,0 +1,47 @@
+"""An answer without what stands around it, and texts that say there is none."""
+
+from __future__ import annotations
+
+import re
+
+_PAIRS = (
+    ("**", "**"), ("__", "__"), ("~~", "~~"), ("`", "`"), ("*", "*"), ("_", "_"), ("$$", "$$"), ("$", "$"),
+    ("\\(", "\\)"), ("\\[", "\\]"), ('"""', '"""'), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"),
+    ("<answer>", "</answer>"), ("\\text{", "}"), ("\\textbf{", "}"), ("\\mathbf{", "}"), ("\\mathrm{", "}"),
+    ("\\mbox{", "}"), ("\\boxed{", "}"),
+)  # fmt: skip
+_PLACEHOLDER = re.compile(r"<[^<>]*>|\[(?:your|the|final|insert|no)\b[^\[\]]*\]|\.{2,}|…|_{2,}|[*#`_\"'“”]+", re.I)
+_LEFTOVER = re.compile(r"^(?:[*`]+\s+|\*\*)|(?:\s+[*`]+|\s*\[/[A-Z]+\]|</?s>)$")
+# 5! and n! are not 5 and n.
+_ENDING = re.compile(r"(?<=[^\s\\.])[.;,]$|(?<=[^\W\d_]{2})!$")
+_FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.S)
+
+
+def bare(text: str) -> str:
+    """An answer without the marks around it: emphasis, quotes, math delimiters, full stop; empty for a placeholder."""
+    before = None
+    text = text.strip()
+    if fenced := _FENCED.fullmatch(text):
+        text = fenced[1].strip()
+    while text != before:
+        before = text
+        for left, right in _PAIRS:
+            inside = text[len(left) : len(text) - len(right)]
+            if inside and text.startswith(left) and text.endswith(right) and left not in inside and right not in inside:
+                text = inside.strip()
+        text = _ENDING.sub("", _LEFTOVER.sub("", text)).strip()
+        if text.count("**") == 1:
+            text = text.removeprefix("**").removesuffix("**").strip()
+    return "" if _PLACEHOLDER.fullmatch(text) else text
+
+
+_ABSTENTIONS = frozenset({
+    "null", "n/a", "i don't know", "i do not know", "don't know", "no answer", "no final answer", "abstain",
+    "i abstain", "i cannot answer", "i can't answer", "unable to answer", "cannot answer", "not sure", "i am not sure",
+    "i'm not sure",
+})  # fmt: skip
+
+
+def is_abstention(answer: str) -> bool:
+    """Whether an answer says, in so many words, that there is none."""
+    return answer.strip(" .!*").replace("’", "'").casefold() in _ABSTENTIONS

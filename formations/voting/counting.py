@@ -1,0 +1,133 @@
+"""Rules that count heads: plurality, majority, supermajority, unanimity, approval."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+from .ballots import Content
+from .decision import Step, shown
+from .exact import Amount, exact
+from .outcome import Count
+from .reading import Votes, names_in
+from .rule import VotingRule, unfit
+
+
+class HeadCount(VotingRule):
+    """One vote a head."""
+
+    def admit(self, content: Content) -> str:
+        if isinstance(content, str):
+            return content
+        if isinstance(content, tuple):
+            return content[0]
+        raise unfit(content, "one choice")
+
+    def count(self, votes: Votes) -> Count:
+        weights = dict.fromkeys(votes.names, 0)
+        for group in votes.groups:
+            for name in self.preferred(group.content):
+                weights[name] += group.weight
+        return most(weights, votes.scale)
+
+
+class Plurality(HeadCount):
+    """The candidate with the most votes. A ranking counts for its first place."""
+
+    kind: Literal["plurality"] = "plurality"
+
+
+class Majority(HeadCount):
+    """The candidate with more than half of the weight cast; exactly half is no majority."""
+
+    kind: Literal["majority"] = "majority"
+
+    def agrees(self, share: Fraction) -> bool:
+        return share > Fraction(1, 2)
+
+
+class Supermajority(HeadCount):
+    """The candidate with at least a share `q` of the weight cast, two thirds unless said otherwise."""
+
+    kind: Literal["supermajority"] = "supermajority"
+    q: Amount = Fraction(2, 3)
+
+    def agrees(self, share: Fraction) -> bool:
+        return share >= exact(self.q)
+
+
+class Unanimity(HeadCount):
+    """The candidate that every ballot cast is for."""
+
+    kind: Literal["unanimity"] = "unanimity"
+
+    def agrees(self, share: Fraction) -> bool:
+        return share == 1
+
+
+class Approval(VotingRule):
+    """The candidate that most voters approve of. A ballot is a set; a single choice approves of one."""
+
+    kind: Literal["approval"] = "approval"
+
+    def admit(self, content: Content) -> Content:
+        if isinstance(content, str):
+            return frozenset({content})
+        if isinstance(content, frozenset):
+            return content
+        raise unfit(content, "sets of approved candidates")
+
+    def count(self, votes: Votes) -> Count:
+        weights = dict.fromkeys(votes.names, 0)
+        for group in votes.groups:
+            for name in names_in(group.content):
+                weights[name] += group.weight
+        return most(weights, votes.scale)
+
+
+class Approvals(VotingRule):
+    """The proposed answer that most verifiers approve of; equal approvals go to the answer proposed more often.
+
+    A single choice is a proposer's answer, a set holds the answers that one verifier approves of. Only proposed
+    answers can win, and agreement is that of the verifiers.
+    Best-of-n with several verifiers: Lifshitz et al. 2025 (arXiv 2502.20379).
+    """
+
+    kind: Literal["approvals"] = "approvals"
+    tie_break: tuple[Step, ...] = ("votes", "random")
+
+    def admit(self, content: Content) -> Content:
+        if isinstance(content, (str, frozenset)):
+            return content
+        raise unfit(content, "proposers' single choices and verifiers' sets")
+
+    def count(self, votes: Votes) -> Count:
+        proposed = {group.content for group in votes.groups if isinstance(group.content, str)}
+        weights = {name: 0 for name in votes.names if name in proposed}
+        strangers: set[str] = set()
+        for group in votes.groups:
+            if isinstance(group.content, frozenset):
+                strangers |= group.content - proposed
+                for name in group.content & proposed:
+                    weights[name] += group.weight
+        verifiers = sum(group.weight for group in votes.groups if isinstance(group.content, frozenset))
+        best = max(weights.values(), default=0)
+        return Count(
+            {name: Fraction(weight, votes.scale) for name, weight in weights.items()},
+            [name for name, weight in weights.items() if weight == best],
+            [f"verifiers approve of {shown(name)}, which nobody proposed" for name in sorted(strangers)],
+            {name: Fraction(weight, verifiers or 1) for name, weight in weights.items()},
+        )
+
+    def preferred(self, content: Content) -> tuple[str, ...]:
+        return (content,) if isinstance(content, str) else ()
+
+    def backs(self, content: Content) -> tuple[str, ...] | None:
+        return tuple(sorted(names_in(content))) if isinstance(content, frozenset) else None
+
+
+def most(weights: dict[str, int], scale: int) -> Count:
+    """A count in which the largest weight is first; no weight leads nothing."""
+    best = max(weights.values(), default=0)
+    leaders = [name for name, weight in weights.items() if weight == best] if best > 0 else []
+    return Count({name: Fraction(weight, scale) for name, weight in weights.items()}, leaders)

@@ -1,0 +1,203 @@
+"""Which answers mean the same: read them, compare what was read, and make classes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, field_serializer, model_validator
+
+from phalanx.errors import ConfigurationError, ValidationError
+from phalanx.messages import Data
+
+from .codeclass import CodeTests
+from .exact import Quantity, exact
+from .kinds import DecimalMark, Fallback, Kind, Policy
+from .partition import AnswerClass, Partition, grouped, medoid
+
+if TYPE_CHECKING:
+    from .numbers import Measure
+    from .parse import Reading
+
+Relation = Callable[[str, str], bool]
+"""Whether two texts mean the same; it is asked both ways round, and both must agree."""
+
+
+class Equivalence(Data):
+    """How answers are read and when two of them mean the same.
+
+    kind: what answers are. "auto" reads each as what it looks like, and merges two only when both were read as the
+    same kind of thing with the same value; the others expect one kind, and what cannot be read as it abstains. "code"
+    compares programs by what they do in `tests`, and runs them, which `allow_code` must allow.
+    fallbacks: where to look when a reply states no answer explicitly: "whole" takes all of it; "line", "bold",
+    "choice", "number" guess, and are for replies that end in their answer. options: the text of each choice letter.
+    tolerance, absolute_tolerance: how far numbers may be apart, as a share of the larger one or in itself. units:
+    "compatible" lets 18 and $18 be the same but not 5 km and 5 m, "strict" also asks for the same unit, "ignore" looks
+    at numbers as they are written. decimal, day_first: how 1,234 and 3/4/2024 are read.
+    relation: asked for two texts that differ as written. policy: how classes are made when the relation is not
+    transitive (see `partition.grouped`).
+    """
+
+    kind: Kind | Literal["code"] = "auto"
+    fallbacks: tuple[Fallback, ...] = ("whole",)
+    options: dict[str, str] | None = None
+    tolerance: Quantity = Fraction(1, 10**9)
+    absolute_tolerance: Quantity = 0
+    units: Literal["compatible", "strict", "ignore"] = "compatible"
+    decimal: DecimalMark = "auto"
+    day_first: bool | None = None
+    relation: Relation | None = Field(default=None, repr=False)
+    policy: Policy = "complete"
+    tests: CodeTests | None = None
+    allow_code: bool = False
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Self:
+        if (self.kind == "code") != (self.tests is not None):
+            raise ValidationError("kind='code' and tests=CodeTests(…) go together")
+        if self.kind == "code" and not self.allow_code:
+            raise ConfigurationError(
+                "kind='code' runs what models wrote on this machine; allow it with allow_code=True"
+            )
+        return self
+
+    @field_serializer("relation", when_used="unless-none")
+    def _relation_is_code(self, relation: Relation) -> str:
+        raise ValidationError(f"the relation {relation!r} is a function and cannot be written to a file")
+
+    def __hash__(self) -> int:
+        plain = self.model_copy(update={"relation": None})
+        return hash((type(self), plain.model_dump_json(), self.relation))
+
+    def read(self, reply: str | None) -> str | None:
+        """The final answer in a reply, as it was written; None when there is none to read: an abstention.
+
+        Never a guess that `fallbacks` does not allow, and never evaluated.
+        """
+        found = self._found(reply)
+        return None if found is None else found[0]
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two replies give the same answer; one that cannot be read is the same as none."""
+        made = self.classes([one, other])
+        return len(made.classes) == 1 and not made.unread
+
+    def classes(self, answers: Sequence[str | None], relation: Relation | None = None) -> Partition:
+        """Answers, or whole replies, sorted into classes.
+
+        relation: used instead of the own one. Raises what the relation raises.
+        """
+        read = {answer: self._found(answer) for answer in set(answers)}
+        found = [read[answer] for answer in answers]
+        spellings: dict[Reading, Counter[str]] = {}
+        for each in found:
+            if each is not None:
+                spellings.setdefault(each[1], Counter())[each[0]] += 1
+        nodes = [_Node(reading, counts) for reading, counts in spellings.items()]
+        nodes.sort(key=lambda node: (-node.weight, node.name))
+        judge = _Judge(self, relation or self.relation, nodes)
+        labels: dict[Reading, str] = {}
+        members: dict[str, list[int]] = {}
+        for group in grouped(len(nodes), judge.related, self.policy):
+            inside = [nodes[at] for at in group]
+            label = inside[medoid([n.name for n in inside], [n.weight for n in inside], judge.likeness(group))].name
+            members[label] = []
+            for node in inside:
+                labels[node.reading] = label
+        choices = [None if each is None else labels[each[1]] for each in found]
+        for at, choice in enumerate(choices):
+            if choice is not None:
+                members[choice].append(at)
+        made = [AnswerClass(label=label, members=tuple(places)) for label, places in members.items()]
+        made.sort(key=lambda each: (-len(each.members), each.label))
+        return Partition(classes=tuple(made), choices=tuple(choices))
+
+    def undecided(self, answers: Sequence[str | None]) -> list[tuple[str, str]]:
+        """The pairs of texts that only a relation could merge: what a judge would have to be asked, in sorted order.
+
+        Ask it, in both orders, and hand the verdicts to `classes` as a relation.
+        """
+        texts = {each[1]: each[0] for each in sorted(filter(None, map(self._found, answers)), reverse=True)}
+        names = sorted(name for reading, name in texts.items() if reading.kind == "text")
+        return [(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
+
+    def _found(self, reply: str | None) -> tuple[str, Reading] | None:
+        """The answer as written, and what it was read as."""
+        if reply is None:
+            return None
+        if self.kind == "code":
+            assert self.tests is not None
+            return self.tests.read(reply)
+        # These compile many patterns: a program that never reads an answer does not pay for them.
+        from .extract import extract
+        from .parse import parse
+
+        explicit = extract(reply)
+        places = [explicit] if explicit else (extract(reply, (fallback,)) for fallback in self.fallbacks)
+        for place in places:
+            if (
+                place is not None
+                and (
+                    reading := parse(
+                        place.text, self.kind, options=self.options, decimal=self.decimal, day_first=self.day_first
+                    )
+                )
+                is not None
+            ):
+                return place.text, reading
+        return None
+
+
+class _Node:
+    """All spellings of one reading; the most frequent, shortest, first of them names it."""
+
+    def __init__(self, reading: Reading, spellings: Mapping[str, int]) -> None:
+        self.reading, self.weight = reading, sum(spellings.values())
+        self.name = min(spellings, key=lambda text: (-spellings[text], len(text), text))
+
+
+class _Judge:
+    """Says which nodes are related."""
+
+    def __init__(self, how: Equivalence, relation: Relation | None, nodes: Sequence[_Node]) -> None:
+        self.how, self.relation, self.nodes = how, relation, nodes
+        self.known: dict[tuple[int, int], bool] = {}
+
+    def related(self, one: int, other: int) -> bool:
+        pair = (min(one, other), max(one, other))
+        if pair not in self.known:
+            self.known[pair] = self._compared(self.nodes[pair[0]], self.nodes[pair[1]])
+        return self.known[pair]
+
+    def _compared(self, one: _Node, other: _Node) -> bool:
+        if one.reading.measure is not None and other.reading.measure is not None:
+            return agree(one.reading.measure, other.reading.measure, self.how)
+        if one.reading.kind == other.reading.kind == "text" and self.relation is not None:
+            return self.relation(one.name, other.name) and self.relation(other.name, one.name)
+        return False
+
+    def likeness(self, group: Sequence[int]) -> Callable[[int, int], float]:
+        """How alike two of a group are: related or not, and for numbers how near."""
+        measures = [self.nodes[at].reading.measure for at in group]
+
+        def like(one: int, other: int) -> float:
+            here, there = measures[one], measures[other]
+            if here is not None and there is not None:
+                return -float(abs(here.value - there.value)) if here.unit == there.unit else 0.0
+            return 1.0 if one == other or self.related(group[one], group[other]) else 0.0
+
+        return like
+
+
+def agree(one: Measure, other: Measure, how: Equivalence) -> bool:
+    """Whether two numbers are the same within the tolerance and their units do not contradict."""
+    here, there = one.value, other.value
+    if how.units != "ignore":
+        if one.unit != other.unit and (how.units == "strict" or (one.unit and other.unit)):
+            return False
+        if one.unit == other.unit:
+            here, there = one.base, other.base
+    slack = max(exact(how.tolerance) * max(abs(here), abs(there)), exact(how.absolute_tolerance))
+    return abs(here - there) <= slack

@@ -1,0 +1,220 @@
+"""Where in a reply the final answer stands. Models write it in many ways; what is not said clearly is not guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from .bare import bare, is_abstention
+from .kinds import Explicit, Fallback
+
+MAX_CHARS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A final answer as it was written, and how it was found.
+
+    how: "json" ({"answer": …}), "boxed" (LaTeX), "marked" ("Answer: …"), "said" ("the answer is …"), or by a fallback:
+    "bold" (the last bold text), "choice" (the last letter such as "(B)"), "number" (the last number), "line" (the
+    last line), "whole" (all of it).
+    """
+
+    text: str
+    how: Explicit | Fallback
+
+
+def extract(reply: str, fallbacks: Sequence[Fallback] = ()) -> Extracted | None:
+    """The final answer in a reply, or None when it has none: an abstention.
+
+    The last explicit statement counts, since models think aloud before they answer. fallbacks: what may be taken,
+    in this order, when nothing is explicit. Reasoning between <think> tags is not part of the reply.
+    """
+    shown = _THINKING.sub("", reply[-MAX_CHARS:])
+    shown = re.split(r"</think(?:ing)?>", shown, flags=re.I)[-1].strip()
+    if not shown:
+        return None
+    if (answer := _whole_json(shown)) is not None:
+        return _unless_abstention(answer, "json")
+    for how, read in _explicit(shown):
+        if text := read():
+            return _unless_abstention(text, how)
+    for fallback in fallbacks:
+        if text := bare(_FALLBACKS[fallback](shown)):
+            return _unless_abstention(text, fallback)
+    return None
+
+
+def _unless_abstention(text: str, how: Explicit | Fallback) -> Extracted | None:
+    return Extracted(text, how) if text and not is_abstention(text) else None
+
+
+# Reasoning that was cut off before it ended leaves no answer.
+_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
+_KEY = re.compile(r"""["'](?:final[_ ]?)?answer["']\s*:\s*""", re.I)
+_BOXED = re.compile(r"\\(?:boxed|fbox)\b\s*")
+_LABEL = r"(?:(?:so|thus|hence|final|correct|right|best|my|the|your|overall),?[ \t]+){0,3}(?:answer|result)"
+_MARKED = re.compile(rf"^[ \t>#*_\-]*{_LABEL}[ \t]*[*_]*[ \t]*[:：=][ \t]*(?P<rest>[^\n]*)", re.M | re.I)
+_INLINE = re.compile(
+    r"\b(?:(?i:final[ \t]+answer)|ANSWER|Answer|(?i:(?:the|my|our)[ \t]+answer))[ \t]*[*_]*[:：][ \t]*(?P<rest>[^\n]*)"
+)
+_HEADING = re.compile(rf"^[ \t>]*(?:\#+[ \t]*|[*_]+){_LABEL}[ \t]*[*_]*[ \t]*$(?P<rest>)", re.M | re.I)
+_SAID = re.compile(
+    r"(?:^[ \t>*_]*|\b(?:(?:the|my|our|correct|right|best|final)[ \t]+){1,3})(?:answer|option|choice|result)"
+    r"(?:[ \t]+(?:to|for|here)\b[^.\n:]{0,80}?)?[ \t]+(?:is|are|should[ \t]+be|must[ \t]+be)\b"
+    r"(?![ \t]+not\b)[ \t]*[:：]?(?P<rest>[^\n]*)",
+    re.I | re.M,
+)
+_VOTED = re.compile(
+    r"\bI(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:vote[ \t]+for|choose|pick|select|go[ \t]+with)\b[ \t]*[:：]?"
+    r"(?P<rest>[^\n]*)",
+    re.I,
+)
+# "would be" often speaks of another case than the one asked about, so it counts only when nothing else is said.
+_MAYBE = re.compile(
+    r"\b(?:(?:the|my|final|correct|best)[ \t]+){1,3}(?:answer|option|choice)[ \t]+(?:would|will|could)[ \t]+be\b"
+    r"[ \t]*[:：]?(?P<rest>[^\n]*)",
+    re.I,
+)
+_BLOCK = re.compile(
+    r"\s*(?:```[a-zA-Z]*\n(?P<fence>.{0,20000}?)```|\"\"\"(?P<quote>.{0,20000}?)\"\"\""
+    r"|\$\$(?P<math>.{0,2000}?)\$\$|\\\[(?P<display>.{0,2000}?)\\\])",
+    re.S,
+)
+_LINE = re.compile(r"\s*([^\n]+)")
+_TITLE = re.compile(r"(?:^|\s)(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|No|vs|approx|e\.g|i\.e)$|\s[A-Z]$")
+_PLAIN = re.compile(r"[-−+]?[$€£]?\d[\d.,/]*\s?%?|\(?[A-Z]\)?|yes|no|true|false", re.I)
+_AFTERTHOUGHT = re.compile(
+    r",?\s+(?:because|since|as[ \t]+(?:it|the|this)|which|not|instead[ \t]+of|rather[ \t]+than)\b.*", re.S | re.I
+)
+
+Read = Callable[[], str]
+
+
+def _explicit(reply: str) -> Iterator[tuple[Explicit, Read]]:
+    """Every explicit statement, those that count most first: how it was found, and a way to read it."""
+    found: list[tuple[int, Explicit, Read]] = []
+    for match in _KEY.finditer(reply):
+        found.append((match.start(), "json", partial(_json_value, reply, match.end())))
+    for match in _BOXED.finditer(reply):
+        found.append((match.start(), "boxed", partial(_braced, reply, match.end())))
+    for pattern in (_MARKED, _INLINE, _HEADING):
+        for match in pattern.finditer(reply):
+            found.append((match.start(), "marked", partial(_value, reply, match, sentence=False)))
+    for pattern in (_SAID, _VOTED):
+        for match in pattern.finditer(reply):
+            found.append((match.start(), "said", partial(_value, reply, match, sentence=True)))
+    for match in _MAYBE.finditer(reply):
+        found.append((match.start() - len(reply), "said", partial(_value, reply, match, sentence=True)))
+    found.sort(key=lambda each: each[0])
+    # A reply with more statements than this is no answer but a loop; reading them all could take long.
+    for _, how, read in reversed(found[-50:]):
+        yield how, read
+
+
+def _value(reply: str, match: re.Match[str], *, sentence: bool) -> str:
+    """The answer after a label: the rest of its line, or the block or line that follows when the line ends there."""
+    rest, start = match["rest"], match.start("rest")
+    if "boxed" in rest and (boxed := _BOXED.search(reply, start)):
+        return _braced(reply, boxed.end())
+    block = _BLOCK.match(reply, start)
+    if block is not None:
+        return bare(next(part for part in block.groups() if part is not None))
+    if not bare(rest).strip("*_: "):
+        following = _LINE.match(reply, match.end())
+        return bare(following[1]) if following else ""
+    first = _first_sentence(rest)
+    if sentence:
+        rest = _AFTERTHOUGHT.sub("", first)
+    elif _PLAIN.fullmatch(bare(first)):
+        rest = first
+    return bare(rest)
+
+
+def _first_sentence(line: str) -> str:
+    """A line up to the end of its first sentence; initials (George W. Bush, J. R. R. Tolkien) and titles end none."""
+    for stop in re.finditer(r"[.!?](?=\s+[\"'“(]?[A-Z])", line):
+        before, after = line[: stop.start()].strip(" *\"'("), line[stop.end() :]
+        if not _TITLE.search(before) and not re.match(r"\s+[A-Z]\.", after):
+            return line[: stop.start()]
+    return line
+
+
+def _braced(reply: str, at: int) -> str:
+    """What stands in braces from here, braces inside counted; without braces, the next word."""
+    if reply[at : at + 1] != "{":
+        word = re.compile(r"[^\s$.,{}]+(?:[.,]\d+)*").match(reply, at)
+        return word[0] if word else ""
+    depth = 0
+    for end in range(at, min(len(reply), at + 4000)):
+        depth += {"{": 1, "}": -1}.get(reply[end], 0)
+        if not depth:
+            return bare(reply[at + 1 : end])
+    return ""
+
+
+def _whole_json(reply: str) -> str | None:
+    """The answer of a reply that is nothing but a JSON object with one; its other texts are not searched."""
+    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", reply, re.S)
+    text = fenced[1] if fenced else reply
+    if not text.startswith("{"):
+        return None
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    keys = [key for key in read if re.fullmatch(r"(?:final[_ ]?)?answer", key, re.I)]
+    return _json_text(read[keys[-1]]) if keys else None
+
+
+_QUOTED = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"?|'((?:[^'\\\n]|\\.)*)'?")
+_UNQUOTED = re.compile(r"[^,}\n]+(?:,\d{3}(?!\d)[^,}\n]*)*")
+
+
+def _json_value(reply: str, at: int) -> str:
+    """A JSON value from here, also when it is not quite JSON: without quotes, or with text after a number."""
+    if reply[at : at + 1] in ("{", "["):
+        try:
+            return _json_text(json.JSONDecoder().raw_decode(reply, at)[0])
+        except (ValueError, RecursionError):
+            return ""
+    if quoted := _QUOTED.match(reply, at):
+        try:
+            return _json_text(json.loads(quoted[0]))
+        except ValueError:
+            return bare(quoted[1] or quoted[2] or "")
+    unquoted = _UNQUOTED.match(reply, at)
+    return bare(unquoted[0]) if unquoted else ""
+
+
+def _json_text(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return bare(value)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _last(pattern: re.Pattern[str], reply: str) -> str:
+    found = None
+    for match in pattern.finditer(reply):
+        found = match
+    return next((part for part in found.groups() if part), "") if found else ""
+
+
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*|__([^_\n]+)__")
+_LETTER = re.compile(r"\(([A-Z])\)|(?:^|(?<=[\s*]))([A-Z])\)|^\W*([A-Z])\W*$", re.M)
+_NUMBER = re.compile(
+    r"((?:(?<![\w.,)])[-−])?(?<![\w.])[$€£]?\d+(?:[,\u00a0\u202f]\d{3})*(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?:/\d+(?![/\d]))?%?)"
+)
+
+_FALLBACKS: dict[Fallback, Callable[[str], str]] = {
+    "bold": lambda reply: _last(_BOLD, reply),
+    "choice": lambda reply: _last(_LETTER, reply),
+    "number": lambda reply: _last(_NUMBER, reply),
+    "line": lambda reply: reply.splitlines()[-1],
+    "whole": lambda reply: reply,
+}

@@ -1,0 +1,275 @@
+"""From a count to a decision: quorum, agreement, margin, tie-breaks, dissent, and one sentence that says it all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from .decision import Decision, Dissent, Status, Step, listed, shown
+from .exact import Number, exact
+from .reading import Group, Votes
+
+if TYPE_CHECKING:
+    from .rule import VotingRule
+
+
+@dataclass(slots=True)
+class Count:
+    """What a rule made of the ballots: a tally, those in first place, and what else should be known.
+
+    shares: the share of agreement behind each candidate, where it is not that of the weight cast.
+    """
+
+    tally: Mapping[str, Fraction]
+    leaders: Sequence[str]
+    notes: Sequence[str] = ()
+    shares: Mapping[str, Fraction] | None = None
+
+
+@dataclass(slots=True)
+class Backing:
+    """Who is behind a candidate: how many ballots, and their weight."""
+
+    heads: int = 0
+    weight: int = 0
+
+
+class Draw:
+    """Chance from a seed: the same question gets the same answer, whatever else was asked before."""
+
+    def __init__(self, seed: int, context: str = "") -> None:
+        self.seed, self.context = seed, context
+
+    def order(self, names: Iterable[str], what: str) -> list[str]:
+        """The names in an order drawn by lot; `what` says what for, so that two draws differ."""
+
+        def lot(name: str) -> bytes:
+            drawn = "\x1f".join((str(self.seed), self.context, what, name))
+            return hashlib.sha256(drawn.encode("utf-8", "surrogatepass")).digest()
+
+        return sorted(sorted(names), key=lot)
+
+
+def outcome(
+    rule: VotingRule,
+    votes: Votes,
+    *,
+    eligible: int,
+    verified: Mapping[str, Number],
+    leader: str | None,
+) -> Decision:
+    """Count the votes by a rule and decide, as its options say."""
+    return _Vote(rule, votes, eligible, verified, leader).decision()
+
+
+class _Vote:
+    """One vote on its way to a decision."""
+
+    def __init__(
+        self,
+        rule: VotingRule,
+        votes: Votes,
+        eligible: int,
+        verified: Mapping[str, Number],
+        leader: str | None,
+    ) -> None:
+        self.rule, self.votes, self.eligible, self.seed = rule, votes, eligible, votes.seed
+        self.verified, self.leader = verified, leader
+        self.count = Count({}, ())
+        self.backing: dict[str, Backing] = {}
+        self.sides: list[tuple[Group, tuple[str, ...], tuple[str, ...] | None]] = []
+
+    def decision(self) -> Decision:
+        rule, votes = self.rule, self.votes
+        if votes.mass:
+            self._count()
+        if missing := self._missing_quorum():
+            return self._end("no_quorum", f"no quorum, {missing}")
+        leaders = self.count.leaders
+        if not leaders:
+            return self._end("no_agreement", "no agreement, nobody was voted for")
+        if not any(self._agreed(name) for name in leaders):
+            return self._end("no_agreement", self._too_little(leaders))
+        margin = self._margin()
+        if rule.min_margin is not None and margin < exact(rule.min_margin):
+            lead = f"{listed(leaders)} leads by {plain(margin)}, {plain(exact(rule.min_margin))} is needed"
+            return self._end("no_agreement", f"no agreement, {lead}")
+        if len(leaders) == 1:
+            return self._end("decided", self._won(leaders[0]), leaders[0])
+        winner, step = self._break(leaders)
+        tie = f"{listed(leaders)} are tied at {plain(self.count.tally[leaders[0]])}"
+        if winner is None:
+            return self._end("tie", tie)
+        if not self._agreed(winner):
+            return self._end("no_agreement", self._too_little([winner]))
+        how = f"drawn by lot from seed {self.seed}" if step == "random" else f"chosen by the tie-break {step!r}"
+        return self._end("decided", f"{tie}; {shown(winner)} was {how}", winner, step)
+
+    def _count(self) -> None:
+        self.count = self.rule.count(self.votes)
+        for group in self.votes.groups:
+            tops, backs = self.rule.preferred(group.content), self.rule.backs(group.content)
+            self.sides.append((group, tops, backs))
+            for name in backs or ():
+                backing = self.backing.get(name)
+                if backing is None:
+                    backing = self.backing[name] = Backing()
+                backing.heads += len(group.seats)
+                backing.weight += group.weight
+
+    def _missing_quorum(self) -> str | None:
+        """What is missing to a quorum, if anything is; without a vote there is never one."""
+        votes, quorum = self.votes, self.rule.quorum
+        if not votes.cast:
+            return f"none of {self.eligible} voted"
+        if not votes.mass:
+            return f"the {votes.cast} ballots cast weigh nothing"
+        if quorum is None:
+            return None
+        needed = Fraction(quorum) if isinstance(quorum, int) else exact(quorum) * self.eligible
+        return None if votes.cast >= needed else f"{votes.cast} of {self.eligible} voted, {_ceil(needed)} are needed"
+
+    def _share(self, name: str) -> Fraction:
+        """The share of what was cast that is behind a candidate."""
+        votes, shares = self.votes, self.count.shares
+        if shares is not None:
+            return shares[name]
+        backing = self.backing.get(name)
+        return Fraction(backing.weight, votes.total) if backing and votes.total else Fraction(0)
+
+    def _share_asked(self, name: str) -> Fraction:
+        """The share behind a candidate as the rule asks for it: of what was cast, or of all that could have been."""
+        if self.rule.agreement_of == "cast":
+            return self._share(name)
+        votes = self.votes
+        cast = Fraction(votes.total, votes.scale)
+        return self._share(name) * cast / (cast + votes.silent + self.eligible - len(votes.ballots))
+
+    def _agreed(self, name: str) -> bool:
+        share, least = self._share_asked(name), self.rule.min_agreement
+        if not self.rule.agrees(share):
+            return False
+        if isinstance(least, int):
+            return self.backing.get(name, Backing()).heads >= least
+        return least is None or share >= exact(least)
+
+    def _margin(self) -> Fraction:
+        tally, leaders = self.count.tally, self.count.leaders
+        if len(leaders) > 1:
+            return Fraction(0)
+        others = [value for name, value in tally.items() if name != leaders[0]]
+        return tally[leaders[0]] - max(others, default=Fraction(0))
+
+    def _break(self, leaders: Sequence[str]) -> tuple[str | None, Step | None]:
+        """Who is left of the tied when the chain of tie-breaks is through, and the step that left only one."""
+        left = list(leaders)
+        for step in self.rule.tie_break:
+            left = self._narrow(left, step)
+            if len(left) == 1:
+                return left[0], step
+        return None, None
+
+    def _narrow(self, left: list[str], step: Step) -> list[str]:
+        if step == "random":
+            context = ",".join(f"{name}={value}" for name, value in sorted(self.count.tally.items()))
+            return Draw(self.seed, context).order(left, "tie")[:1]
+        if step == "leader":
+            return [self.leader] if self.leader in left else left
+        if step == "earliest":
+            first = self._first_seats()
+            known = [name for name in left if name in first]
+            return [min(known, key=first.__getitem__)] if known else left
+        merit = {name: self._merit(name, step) for name in left}
+        best = max(merit.values())
+        return [name for name in left if merit[name] == best]
+
+    def _merit(self, name: str, step: Step) -> Fraction:
+        if step == "verifier":
+            return exact(self.verified.get(name, 0))
+        groups = [group for group, tops, _ in self.sides if name in tops]
+        if step == "votes":
+            return Fraction(sum(group.weight for group in groups))
+        signed = self.votes.signed
+        sure = [signed[seat].confidence for group in groups for seat in group.seats if seat in signed]
+        return sum((exact(confidence) for confidence in sure if confidence is not None), Fraction(0))
+
+    def _first_seats(self) -> dict[str, tuple[int, int]]:
+        """Where each candidate was first put on top."""
+        first: dict[str, tuple[int, int]] = {}
+        for group, tops, _ in self.sides:
+            for rank, name in enumerate(tops):
+                place = (group.seats[0], rank)
+                first[name] = min(first.get(name, place), place)
+        return first
+
+    def _won(self, winner: str) -> str:
+        votes, tally = self.votes, self.count.tally
+        heads = self.backing.get(winner, Backing()).heads
+        others = [name for name in tally if name != winner]
+        second = max(others, key=lambda name: (tally[name], name), default=None)
+        ahead = f", {plain(self._margin())} ahead of {shown(second)}" if second is not None else ""
+        return f"{shown(winner)} wins at {plain(tally[winner])}{ahead}, backed by {heads} of {votes.cast} ballots"
+
+    def _too_little(self, leaders: Sequence[str]) -> str:
+        share = plain(max(self._share_asked(name) for name in leaders))
+        whole = "what was cast" if self.rule.agreement_of == "cast" else "all eligible"
+        have = "has" if len(leaders) == 1 else "each have"
+        return f"no agreement, {listed(leaders)} {have} {share} of {whole} behind it, which is not enough"
+
+    def _end(self, status: Status, what: str, winner: str | None = None, step: Step | None = None) -> Decision:
+        votes, count = self.votes, self.count
+        tally = dict(sorted(count.tally.items(), key=lambda each: (-each[1], each[0])))
+        against = [winner] if winner is not None else list(count.leaders)
+        return Decision(
+            status=status,
+            winner=winner,
+            leaders=tuple(sorted(count.leaders)),
+            tally=tally,
+            margin=self._margin() if count.leaders else None,
+            agreement=max((self._share(name) for name in count.leaders), default=None),
+            dissent=self._dissent(against),
+            cast=votes.cast,
+            abstained=len(votes.ballots) - votes.cast,
+            eligible=self.eligible,
+            invalid=tuple(votes.invalid),
+            seed=self.seed,
+            tie_break=step,
+            rule=self.rule.kind,
+            notes=tuple(count.notes),
+            explanation=f"{self.rule.kind}: {what}.",
+        )
+
+    def _dissent(self, against: Sequence[str]) -> tuple[Dissent, ...]:
+        """The ballots that have none of these on top, together with those of the same mind."""
+        if not against:
+            return ()
+        minds: dict[tuple[str, ...], list[Group]] = {}
+        for group, _, backs in self.sides:
+            if backs is not None and not any(name in backs for name in against):
+                minds.setdefault(backs, []).append(group)
+        by_weight = [(-sum(group.weight for group in groups), backs, groups) for backs, groups in minds.items()]
+        by_weight.sort(key=lambda mind: mind[:2])
+        return tuple(self._of_one_mind(-weight, backs, groups) for weight, backs, groups in by_weight)
+
+    def _of_one_mind(self, weight: int, preferred: tuple[str, ...], groups: Sequence[Group]) -> Dissent:
+        seats = groups[0].seats if len(groups) == 1 else sorted(seat for group in groups for seat in group.seats)
+        signed = [self.votes.signed[seat] for seat in seats if seat in self.votes.signed]
+        return Dissent(
+            preferred,
+            Fraction(weight, self.votes.scale),
+            tuple(seats),
+            tuple(ballot.voter for ballot in signed if ballot.voter is not None),
+            tuple(ballot.text for ballot in signed if ballot.text is not None),
+        )
+
+
+def _ceil(number: Fraction) -> int:
+    return -(-number.numerator // number.denominator)
+
+
+def plain(number: Fraction) -> str:
+    """A fraction for reading: as it is when it is short, else to four digits."""
+    return str(number) if number.denominator <= 1000 else f"{float(number):.4g}"

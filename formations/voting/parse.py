@@ -1,0 +1,271 @@
+"""What an answer means: a number, a date, a choice, yes or no, a list, a set, JSON, a formula, or plain text."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Literal
+
+from .bare import bare, is_abstention
+from .dates import day
+from .kinds import DecimalMark, Kind
+from .numbers import Measure, number
+
+ReadAs = Literal["text", "number", "choice", "boolean", "date", "list", "set", "json", "formula"]
+Key = str | date | Measure | bool | tuple["Key", ...] | frozenset["Key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an answer was read as. Two answers with the same kind and key mean the same."""
+
+    kind: ReadAs
+    key: Key
+
+    @property
+    def measure(self) -> Measure | None:
+        """The number, if it is one."""
+        return self.key if isinstance(self.key, Measure) else None
+
+
+def parse(
+    text: str,
+    kind: Kind = "auto",
+    *,
+    options: Mapping[str, str] | None = None,
+    decimal: DecimalMark = "auto",
+    day_first: bool | None = None,
+) -> Reading | None:
+    """What an answer means, or None when it cannot be read as `kind`, is empty, or says there is none.
+
+    kind: "auto" takes the first that fits of yes/no, choice, number, date, JSON, list or set, formula, text. options:
+    the text of each choice letter; an answer that is such a text is that choice. decimal: which mark separates
+    decimals. day_first: how 3/4/2024 is read; None leaves a date that may be either unread.
+    """
+    answer = bare(text)
+    if not answer or is_abstention(answer):
+        return None
+    if kind == "text":
+        return _text(answer)
+    if kind == "number":
+        measure = number(answer, decimal)
+        return None if measure is None else Reading("number", measure)
+    if kind == "choice":
+        return _choice(answer, options, strict=False)
+    if kind == "date":
+        found = day(answer, day_first)
+        return None if found is None else Reading("date", found)
+    if kind == "set":
+        return _set(answer, decimal)
+    if kind == "json":
+        return _json(answer)
+    return (
+        _boolean(answer)
+        or _choice(answer, options, strict=True)
+        or _number_or_date(answer, decimal, day_first)
+        or (_json(answer) if answer.startswith("{") and '"' in answer else None)
+        or _list(answer, decimal)
+        or _formula(answer)
+        or _text(answer)
+    )
+
+
+def _number_or_date(answer: str, decimal: DecimalMark, day_first: bool | None) -> Reading | None:
+    measure = number(answer, decimal)
+    if measure is not None:
+        return Reading("number", measure)
+    found = day(answer, day_first)
+    return None if found is None else Reading("date", found)
+
+
+_BOOLEAN = re.compile(r"(yes|no|true|false)(?:\s*[.!]?$|\s*[,;:–—]\s.*|\.\s+[A-Z].*)", re.I | re.S)
+
+
+def _boolean(answer: str) -> Reading | None:
+    found = _BOOLEAN.fullmatch(answer)
+    return Reading("boolean", found[1].lower() in ("yes", "true")) if found else None
+
+
+_CHOICE = re.compile(
+    r"(?P<word>option|choice|answer|letter)?\s*[(\[{]?(?P<letter>[A-Za-z])(?P<close>[)\]}]?)(?P<mark>[.:]?)"
+    r"(?P<rest>\s.*)?",
+    re.I | re.S,
+)
+
+
+def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> Reading | None:
+    """A choice letter. Strict: only what cannot well be anything else: "B", "(b)", "B)", "option B", "B: Paris"."""
+    letters = {letter.upper() for letter in options} if options else None
+    found = _CHOICE.fullmatch(answer)
+    if found is not None:
+        letter, rest = found["letter"].upper(), (found["rest"] or "").strip()
+        marked = bool(found["word"] or found["close"] or found["mark"] == ":")
+        allowed = letter in letters if letters else (not strict or letter <= "J")
+        clear = marked or not rest
+        if not strict or letters:
+            clear = clear or found["mark"] == "." or rest[0] in "-–—"
+        elif not marked:
+            clear = clear and found["letter"].isupper()
+        if allowed and clear:
+            return Reading("choice", letter)
+    wanted = text_key(answer)
+    for letter, text in (options or {}).items():
+        if wanted and text_key(text) == wanted:
+            return Reading("choice", letter.upper())
+    return None
+
+
+def _json(answer: str) -> Reading | None:
+    try:
+        return Reading("json", _json_key(json.loads(answer)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_key(value: object) -> Key:
+    """JSON with keys in order, and numbers by value: 1, 1.0 and 1e0 are the same."""
+    if isinstance(value, dict):
+        return ("object", *((key, _json_key(each)) for key, each in sorted(value.items())))
+    if isinstance(value, list):
+        return ("array", *(_json_key(each) for each in value))
+    if isinstance(value, bool) or value is None:
+        return ("constant", json.dumps(value))
+    if isinstance(value, (int, float)):
+        exact = Fraction(value) if isinstance(value, int) else Fraction(repr(value))
+        return Measure(exact, "", exact)
+    return ("string", str(value))
+
+
+_BRACKETS = {"{": "}", "[": "]", "(": ")", "\\{": "\\}"}
+
+
+def _split(answer: str) -> tuple[str, list[str]] | None:
+    """The bracket around a list ("" for none) and its parts at the top level; None when there is only one part."""
+    bracket = next((left for left in ("\\{", "{", "[", "(") if answer.startswith(left)), "")
+    inner = answer
+    if bracket:
+        if not answer.endswith(_BRACKETS[bracket]):
+            return None
+        inner = answer[len(bracket) : len(answer) - len(_BRACKETS[bracket])]
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(inner):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth < 0:
+            return None
+        thousands = letter == "," and inner[at + 1 : at + 2].isdigit() and inner[at - 1 : at].isdigit() and not bracket
+        if letter in ",;" and not depth and not thousands:
+            parts.append(inner[start:at])
+            start = at + 1
+    parts.append(inner[start:])
+    if len(parts) > 1 or not bracket:
+        last = re.split(r"^\s*and\s+|\s+and\s+", parts[-1])
+        parts[-1:] = last if len(parts) > 1 or len(last) == 2 else parts[-1:]
+    parts = [part.strip() for part in parts if part.strip()]
+    return (bracket, parts) if len(parts) > 1 or bracket else None
+
+
+def _list(answer: str, decimal: DecimalMark) -> Reading | None:
+    """A list or, in braces, a set, when all its parts are numbers or a few words; anything longer is prose."""
+    if len(answer) > 2000 or (split := _split(answer)) is None:
+        return None
+    bracket, parts = split
+    if bracket == "(" and len(parts) < 2:
+        return None
+    members = [_member(part, decimal) for part in parts]
+    if not members or any(len(part.split()) > 4 for part in parts) or None in members:
+        return None
+    keys = [key for key in members if key is not None]
+    if bracket in ("{", "\\{"):
+        return Reading("set", frozenset(keys))
+    return Reading("list", (bracket or "[", *keys))
+
+
+def _set(answer: str, decimal: DecimalMark) -> Reading | None:
+    """A set, however it is written: the order and repetitions do not count."""
+    lines = [re.sub(r"^\s*(?:[-*•]|\d+[.)])\s+", "", line) for line in answer.splitlines() if line.strip()]
+    split = _split(answer) if len(lines) < 2 else ("", lines)
+    parts = [answer] if split is None else split[1]
+    members = {_member(part, decimal) for part in parts}
+    return Reading("set", frozenset(key for key in members if key is not None)) if None not in members else None
+
+
+def _member(part: str, decimal: DecimalMark) -> Key | None:
+    read = parse(part, "auto", decimal=decimal)
+    return None if read is None else (read.kind, read.key)
+
+
+_FORMULA = re.compile(r"\\[a-zA-Z]+|[\^=√π∞≤≥<>]|\d[a-zA-Z(]|[a-zA-Z)]\d")
+
+
+def _formula(answer: str) -> Reading | None:
+    """A formula: only spaces and ways to write LaTeX are evened out, and upper and lower case are kept apart."""
+    short_words = all(len(word) <= 2 for word in re.findall(r"[a-zA-Z]+", re.sub(r"\\[a-zA-Z]+", "", answer)))
+    operators = re.fullmatch(r"[\w\s.+\-*/^()=,×÷−]+", answer) and re.search(r"[\d)]\s*[-+*/^×÷−]\s*[\w(]", answer)
+    interval = re.fullmatch(r"[(\[][^()\[\]]+,[^()\[\]]+[)\]]", answer)
+    if (
+        not interval
+        and not ("\\" in answer and _FORMULA.search(answer))
+        and not (short_words and (operators or _FORMULA.search(answer)))
+    ):
+        return None
+    return Reading("formula", formula_key(answer)) if formula_key(answer) else None
+
+
+_EVENED = (
+    (r"\\(?:left|right|displaystyle|,|!|;|:|quad|qquad)(?![a-zA-Z])", ""),
+    (r"\\[dt]frac", r"\\frac"),
+    (r"\\(?:text|mathrm|mbox|textbf|mathbf|textrm|operatorname)\s*\{([^{}]*)\}", r"\1"),
+    (r"\\(?:times|cdot)(?![a-zA-Z])|[×·]", "*"),
+    (r"\\div(?![a-zA-Z])|÷", "/"),
+    (r"√", r"\\sqrt"),
+    (r"π", r"\\pi"),
+    (r"[−–]", "-"),
+    (r"\\([%$&#_{}])", r"\1"),
+    (r"\^\s*\{?\\circ\}?", "°"),
+    (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+    (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
+    (r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
+    (r"([\^_])\{(\w)\}", r"\1\2"),
+    (r"\\\s|[\s$]", ""),
+)
+
+
+def formula_key(answer: str) -> str:
+    """A formula with the ways of writing it evened out."""
+    for pattern, plain in _EVENED:
+        answer = re.sub(pattern, plain, answer)
+    return answer.rstrip(".")
+
+
+def _text(answer: str) -> Reading | None:
+    key = text_key(answer)
+    return Reading("text", key) if key else None
+
+
+_JOINED = re.compile(r"(?<=[^\W\d_]{2})[-‐‑](?=[^\W\d_]{2})")
+_DOTTED = re.compile(r"\b(?:[a-z]\.){2,}(?=\W|$)|\b(?:[a-z]\.)+[a-z]\b")
+_PUNCTUATION = re.compile(
+    r"(?<=[^\W\d_])['’](?=[^\W\d_])|(?<=[^\W\d_]{2})!|[?¡¿…\"“”„«»`´]|[.,;:](?=\s|$)|(?:^|(?<=\s))[*•–—-](?=\s)|\*\*"
+)
+
+
+def text_key(answer: str) -> str:
+    """Text with case, punctuation, spaces, hyphens and a leading article evened out.
+
+    What may change the meaning stays: signs (-x, C++, C#), decimal points, digits, brackets inside, an article inside
+    (vitamin A).
+    """
+    text = unicodedata.normalize("NFKC", answer)
+    if len(text) > 1:  # x and X, b and B are often two things
+        text = text.casefold()
+    text = _DOTTED.sub(lambda found: found[0].replace(".", ""), text)
+    text = _PUNCTUATION.sub("", _JOINED.sub(" ", text))
+    if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", text.strip()):
+        text = text.strip()[1:-1]
+    text = " ".join(text.split())
+    return re.sub(r"^(?:the|an?) (?=\S)", "", text)

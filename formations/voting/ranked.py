@@ -1,0 +1,102 @@
+"""Rules for rankings: Borda and instant runoff. Candidates left out of a ranking share its last place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Literal, cast
+
+from .ballots import Content
+from .decision import shown
+from .outcome import Count, Draw
+from .reading import Votes
+from .rule import VotingRule, unfit
+
+
+class RankedRule(VotingRule):
+    """A rule whose ballots are rankings, best first; a single choice ranks one."""
+
+    def admit(self, content: Content) -> tuple[str, ...]:
+        if isinstance(content, str):
+            return (content,)
+        if isinstance(content, tuple):
+            return content
+        raise unfit(content, "rankings")
+
+
+def rankings(votes: Votes) -> list[tuple[tuple[str, ...], int]]:
+    """Each ranking with its weight."""
+    return [(cast("tuple[str, ...]", group.content), group.weight) for group in votes.groups]
+
+
+class Borda(RankedRule):
+    """The candidate with the most points: one from each ballot for every candidate it is ranked above.
+
+    Those left out of a ballot share the points that remain, so nobody gains by leaving candidates out.
+    """
+
+    kind: Literal["borda"] = "borda"
+
+    def count(self, votes: Votes) -> Count:
+        halves = dict.fromkeys(votes.names, 0)
+        last, names = len(votes.names) - 1, set(votes.names)
+        for ranking, weight in rankings(votes):
+            for rank, name in enumerate(ranking):
+                halves[name] += 2 * (last - rank) * weight
+            if shared := (last - len(ranking)) * weight:
+                for name in names.difference(ranking):
+                    halves[name] += shared
+        best = max(halves.values())
+        tally = {name: Fraction(points, 2 * votes.scale) for name, points in halves.items()}
+        return Count(tally, [name for name, points in halves.items() if points == best])
+
+
+class InstantRunoff(RankedRule):
+    """The candidate who is left when the one with the fewest first places is dropped, again and again.
+
+    A dropped candidate's votes go to the next on each ballot. The count ends when one has more than half of the
+    votes that are left, or all who are left have the same, which is a tie. `elimination` says who goes when several
+    have the fewest: "previous", the one who had fewer the stage before, or before that, else one drawn by lot;
+    "random", one drawn by lot; "all", all of them together, which treats equals as equals. The tally is each
+    candidate's votes in the last stage it took part in.
+    """
+
+    kind: Literal["instant_runoff"] = "instant_runoff"
+    elimination: Literal["previous", "random", "all"] = "previous"
+
+    def count(self, votes: Votes) -> Count:
+        ballots = rankings(votes)
+        standing = set(votes.names)
+        stages: list[Mapping[str, int]] = []
+        tally: dict[str, Fraction] = {}
+        notes: list[str] = []
+        while True:
+            stage = dict.fromkeys(sorted(standing), 0)
+            for ranking, weight in ballots:
+                top = next((name for name in ranking if name in standing), None)
+                if top is not None:
+                    stage[top] += weight
+            stages.append(stage)
+            tally |= {name: Fraction(weight, votes.scale) for name, weight in stage.items()}
+            leading = [name for name, weight in stage.items() if 2 * weight > sum(stage.values())]
+            fewest = min(stage.values())
+            lowest = [name for name, weight in stage.items() if weight == fewest]
+            if leading or len(lowest) == len(stage):
+                return Count(tally, leading or lowest, notes)
+            # Those whom nobody puts first pass nothing on: they can go together, without a lot.
+            standing -= set(self._dropped(lowest, stages, votes.seed, notes) if fewest else lowest)
+
+    def _dropped(
+        self, lowest: Sequence[str], stages: Sequence[Mapping[str, int]], seed: int, notes: list[str]
+    ) -> Sequence[str]:
+        if self.elimination == "all" or len(lowest) == 1:
+            return lowest
+        left = list(lowest)
+        if self.elimination == "previous":
+            for stage in reversed(stages[:-1]):
+                fewest = min(stage[name] for name in left)
+                left = [name for name in left if stage[name] == fewest]
+        if len(left) > 1:
+            left = Draw(seed).order(left, f"stage {len(stages)}")[:1]
+            notes.append(f"{shown(left[0])} was dropped by lot in stage {len(stages)}")
+        return left
