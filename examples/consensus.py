@@ -1,6 +1,6 @@
 """Blind answers, counted; without agreement the members see each other's solutions and try again.
 
-    python examples/consensus.py [model]
+python examples/consensus.py [model]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """A debate watched live: drafts, a round of revision, and a judge who sees the candidates in both orders.
 
-    python examples/debate.py [model]
+python examples/debate.py [model]
 """
 
 import sys

@@ -1,7 +1,7 @@
 """A lead splits a task, two workers do the parts, a verifier has a veto.
 
-    python examples/hierarchical.py                          # simulated members, no key needed
-    python examples/hierarchical.py openai/gpt-4o-mini       # a real model
+python examples/hierarchical.py                          # simulated members, no key needed
+python examples/hierarchical.py openai/gpt-4o-mini       # a real model
 """
 
 import sys

@@ -1,13 +1,13 @@
 """A team as a member of a team, under one limit; and a formation of one's own, which is just a function.
 
-    python examples/nested.py [model]
+python examples/nested.py [model]
 """
 
 import sys
 
 import anyio
 
-from phalanx import Answer, AgentTeam, Limits, Task, TeamRun
+from phalanx import AgentTeam, Answer, Limits, Task, TeamRun
 
 
 async def best_of_two(run: TeamRun, task: Task) -> Answer:

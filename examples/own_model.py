@@ -1,6 +1,6 @@
 """A model of one's own is a function; a typed answer is a pydantic type.
 
-    python examples/own_model.py
+python examples/own_model.py
 """
 
 import anyio
@@ -17,6 +17,7 @@ class City(BaseModel):
 
 
 def answer(request: Request) -> str:
+    print("asked:", request.messages[-1].content)
     return '{"name": "Ulm", "founded": 854}'
 
 

@@ -1,6 +1,6 @@
 """All at once, each alone; one that fails does not take the others with it.
 
-    python examples/parallel.py [model]
+python examples/parallel.py [model]
 """
 
 import sys
@@ -13,7 +13,7 @@ from phalanx.testing import FunctionModel
 
 
 def broken(request: Request) -> Completion:
-    raise ConnectionError("this member's provider is down")
+    raise ConnectionError(f"{request.about.member}'s provider is down")
 
 
 async def main(model: str) -> None:

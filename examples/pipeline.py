@@ -1,6 +1,6 @@
 """Stages in a row, with a check between them that sends bad work back once.
 
-    python examples/pipeline.py [model]
+python examples/pipeline.py [model]
 """
 
 import sys

@@ -394,7 +394,7 @@ class _Asking:
         seconds = self.limits.seconds if self.limits and isinstance(member.who, Agent) else None
         answer: AgentResult | None = None
         try:
-            with self.branch.deadline(seconds):
+            with self.branch.deadline(seconds) as scope:
                 answer = await self._answer(prompt)
         except LimitExceeded as refusal:
             return self.ended("refused", refusal)
@@ -404,7 +404,7 @@ class _Asking:
             raise  # the run's own journal: nothing that one member could be said to have failed at
         except Exception as failure:  # noqa: BLE001 - whatever a member dies of is its outcome, not its siblings' end
             return self.ended("failed", failure)
-        if answer is None:
+        if answer is None or scope.cancelled_caught:
             return self.ended("timed_out", TimeoutError())
         if not answer.strip():
             return self.ended("failed", ValueError("it answered nothing"))

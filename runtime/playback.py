@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import anyio
 import anyio.lowlevel
@@ -22,7 +22,7 @@ from phalanx.errors import LogError, PhalanxError, ReplayDivergence, UncertainSt
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
 
 from .codec import first_difference, request_fingerprint
-from .events import DeadlinePassed, Event, RunFinished, RunResumed, RunStarted, StepFinished, StepStarted
+from .events import AnyEvent, DeadlinePassed, Event, RunFinished, RunResumed, RunStarted, StepFinished, StepStarted
 from .log import Log
 
 # The name of the model that stands in where a run is only played back and none is at hand.
@@ -67,7 +67,7 @@ class Playback:
     ) -> None:
         self.only, self.strict, self.decisions = only, strict, dict(decisions or {})
         self.records = records
-        self.events = [record for record in records if isinstance(record, Event)]
+        self.events: list[AnyEvent] = [record for record in records if isinstance(record, get_args(AnyEvent))]
         self.started: dict[str, StepStarted] = {}
         self.finished: dict[str, StepFinished] = {}
         self.passed: set[str] = set()

@@ -133,7 +133,8 @@ class Run:
         """A new execution's root branch.
 
         limits: what all of it may use, besides the `with limits(...)` blocks around the caller. log: where its
-        events go (default: memory). playback: the journal of a run to go on from, or to play back. streaming: ask models for streamed answers, so that listeners see tokens.
+        events go (default: memory). playback: the journal of a run to go on from, or to play back. streaming: ask
+        models for streamed answers, so that listeners see tokens.
         """
         execution = Execution(run_id or new_run_id(), log or MemoryLog(), seed, listeners, streaming, playback)
         return cls(execution, (name,), block_accounts().within(limits, f"run {name!r}"))
@@ -374,7 +375,7 @@ def another_attempt(failure: BaseException) -> None:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Say that the step around the caller waits, for a rate or a retry, and calls nobody: ended here, it cost nothing."""
+    """Say that the step around the caller waits, for a rate or a retry; ended here, it called nobody."""
     current = _current.get()
     if current is None:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phalanx.formations.base import Member
 from phalanx.formations.consensus import Consensus
@@ -32,8 +32,9 @@ def _box(team: AgentTeam, prefix: str, indent: str) -> Iterator[str]:
     yield f'{indent}subgraph {prefix}["{_safe(team.name)} · {_safe(team.kind)}"]'
     for at, member in enumerate(team.members):
         node = f"{prefix}{at}"
-        if hasattr(member.who, "members"):
-            yield from _box(member.who, node, indent + "    ")
+        inner: Any = member.who
+        if hasattr(inner, "members"):
+            yield from _box(inner, node, indent + "    ")
         else:
             yield f'{indent}    {node}["{_label(member)}"]'
     for a, arrow, b in _edges(team, prefix):

@@ -156,13 +156,14 @@ def parse_team(text: str | bytes, *, file: str | None = None) -> AgentTeam:
 
 def spec_of(team: AgentTeam) -> TeamSpec:
     """A team as a spec. Raises ValidationError, naming it, for what a file cannot hold: functions, model objects."""
-    if not isinstance(team.formation, FormationModel):
-        raise ValidationError(f"formation {team.kind!r} is a function; a file can only hold a built-in formation")
+    formation = team.formation
+    if not isinstance(formation, Hierarchical | Flat | Pipeline | Parallel | Consensus | Debate):
+        raise ValidationError(f"formation {team.kind!r} is code; a file can only hold a built-in formation")
     return TeamSpec(
         name=team.name,
         model=_model_name(f"team {team.name!r}", team.given_model),
         members=[_member_spec(member) for member in team.members],
-        formation=team.formation,
+        formation=formation,
         limits=team.limits,
         prompts=dict(team.prompts.overrides),
     )

@@ -15,7 +15,7 @@ from phalanx.agents.models.resolve import resolve, resolve_now
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.role import Role
-from phalanx.agents.task import Context, Hooks, Task, call_hooks, hooks_of
+from phalanx.agents.task import Context, Hooks, Task, TaskHook, call_hooks, hooks_of
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import ConfigurationError, LimitExceeded, LogError, TeamError, ValidationError
 from phalanx.formations.aggregate import Aggregation
@@ -60,7 +60,7 @@ class TeamOptions(TypedDict, total=False):
 
     name: str
     model: object
-    limits: Limits
+    limits: Limits | None
     prompts: Mapping[str, str]
     hooks: Hooks
     board: Blackboard
@@ -80,6 +80,18 @@ class AgentTeam:
     Raises ConfigurationError or ValidationError when the members and the formation do not fit.
     """
 
+    name: str
+    formation: Any
+    members: tuple[Member, ...]
+    limits: Limits | None
+    prompts: Prompts
+    hooks: tuple[TaskHook, ...]
+    board: Blackboard | None
+    log: Log | None
+    given_model: object
+    _given: tuple[Who, ...]
+    _given_seats: dict[str, Who]
+
     def __init__(
         self,
         agents: Sequence[Who] | None = None,
@@ -97,7 +109,7 @@ class AgentTeam:
         if isinstance(formation, Formation):
             if agents is not None or seats is not None:
                 raise ConfigurationError("this formation brings its own members: leave agents= and seats= out")
-            source = formation.team
+            source: AgentTeam = formation.team
             agents, seats = source._given, source._given_seats
             name, model = name or source.name, model if model is not None else source.given_model
             limits = source.limits if limits is None else limits

@@ -7,7 +7,7 @@ import inspect
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 import anyio
 import anyio.to_thread
@@ -201,8 +201,10 @@ def as_tool(given: object) -> Tool:
     )
 
 
+@overload
+def tool(func: Callable[..., Any], /) -> FunctionTool: ...
+@overload
 def tool(
-    func: Callable[..., Any] | None = None,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -210,7 +212,18 @@ def tool(
     timeout: float | None = None,
     cost_tier: CostTier = "free",
     needs_approval: bool = False,
-) -> Any:
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def tool(
+    func: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    idempotent: bool = False,
+    timeout: float | None = None,
+    cost_tier: CostTier = "free",
+    needs_approval: bool = False,
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Make a function a tool: `@tool` or `@tool(timeout=10, idempotent=True)`. See FunctionTool for the options."""
 
     def make(function: Callable[..., Any]) -> FunctionTool:

@@ -90,7 +90,8 @@ async def test_wrong_arguments_come_back_to_the_model_as_what_is_wrong_and_nothi
         called.append(a)
         return "noted"
 
-    model = ScriptedModel([wants(("note", {"a": "many"})), wants(("note", {"a": 1, "z": 2})), wants(("note", {})), "Sorry."])
+    given: list[dict[str, object]] = [{"a": "many"}, {"a": 1, "z": 2}, {}]
+    model = ScriptedModel([*(wants(("note", each)) for each in given), "Sorry."])
     await Agent("coder", model=model, tools=[note]).run("Go.")
     shown = [request.messages[-1].content for request in model.requests[1:]]
     assert "a: Input should be a valid integer" in shown[0]
@@ -186,7 +187,8 @@ async def test_a_role_may_use_only_the_tools_it_names() -> None:
 
 
 async def test_a_model_without_native_tools_is_told_of_them_in_words_and_its_calls_are_read() -> None:
-    model = ScriptedModel(['I will add.\n```tool_call\n{"name": "add", "arguments": {"a": 2, "b": 2}}\n```', "It is 4."])
+    wish = 'I will add.\n```tool_call\n{"name": "add", "arguments": {"a": 2, "b": 2}}\n```'
+    model = ScriptedModel([wish, "It is 4."])
     model.native_tools = False
     result = await Agent("coder", model=model, tools=[add]).run("2 + 2?")
     assert model.requests[0].tools == ()
@@ -302,7 +304,9 @@ async def test_a_typed_answer_is_found_in_what_models_write(text: str) -> None:
     assert '"enum": ["small", "large"]' in model.requests[0].messages[0].content
 
 
-@pytest.mark.parametrize(("type_", "text", "value"), [(int, '{"value": 4}', 4), (list[int], "[1, 2]", [1, 2]), (bool, "true", True)])
+@pytest.mark.parametrize(
+    ("type_", "text", "value"), [(int, '{"value": 4}', 4), (list[int], "[1, 2]", [1, 2]), (bool, "true", True)]
+)
 async def test_a_typed_answer_need_not_be_an_object(type_: Any, text: str, value: object) -> None:
     assert (await Agent("coder", model=ScriptedModel([text])).run("?", output=type_)).output == value
 
@@ -328,7 +332,8 @@ async def test_a_stream_gives_the_answer_in_pieces() -> None:
 
 
 async def test_events_of_a_run_come_in_one_order_and_end_with_its_result() -> None:
-    stream = Agent("coder", name="ada", model=ScriptedModel([wants(("add", {"a": 1})), "two"]), tools=[add]).stream_events("?")
+    model = ScriptedModel([wants(("add", {"a": 1})), "two"])
+    stream = Agent("coder", name="ada", model=model, tools=[add]).stream_events("?")
     events = [event async for event in stream]
     assert stream.result == "two"
     kept = [event for event in events if not isinstance(event, Token)]
@@ -355,7 +360,8 @@ async def test_chat_remembers_and_a_list_of_messages_does_not() -> None:
     await agent.chat("Add a name.")
     said = [message.content for message in model.requests[1].messages[1:]]
     assert said == ["Make a User class.", "ada on run 0", "Add a name."]
-    answer = await agent.chat([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}, {"role": "user", "content": "Bye"}])
+    talk = [("user", "Hi"), ("assistant", "Yes?"), ("user", "Bye")]
+    answer = await agent.chat([{"role": role, "content": content} for role, content in talk])
     assert answer["role"] == "assistant"
     assert answer["content"] == "ada on run 0"
     assert answer["usage"].calls == 1
@@ -425,10 +431,10 @@ async def test_a_task_executes_itself_and_knows_its_error() -> None:
     errors: list[BaseException] = []
     agent = Agent("coder", model=ScriptedModel([RuntimeError("boom")]))
     task = Task(description="Go.", agent=agent, hooks={"on_error": lambda _task, error: errors.append(error)})
-    assert task.status == "pending"
+    before = task.status
     with pytest.raises(RuntimeError, match="boom"):
         await task.execute()
-    assert task.status == "failed"
+    assert (before, task.status) == ("pending", "failed")
     assert errors == [task.error]
 
 

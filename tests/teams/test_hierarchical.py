@@ -93,7 +93,7 @@ async def test_a_lead_that_assigns_nothing_gives_every_member_the_whole_task() -
 
 
 async def test_a_review_may_assign_more_and_finished_work_is_not_repeated() -> None:
-    more = {
+    more: dict[str, object] = {
         "done": False,
         "assignments": [
             {"id": "1", "worker": "bob", "task": "first"},

@@ -10,13 +10,15 @@ from phalanx.agents.models.offline import FunctionModel
 from phalanx.messages import Completion, Request, Usage
 from phalanx.runtime.events import AnyEvent, LimitRefused, MemberFinished, RunFinished
 
+PRICE = Price(1.0, 10.0)
+
 
 class Paid:
     """A model of known price whose answers cost a hundred tokens of output and take a second."""
 
     name = "test/paid"
 
-    def __init__(self, price: Price | None = Price(1.0, 10.0), seconds: float = 1.0) -> None:
+    def __init__(self, price: Price | None = PRICE, seconds: float = 1.0) -> None:
         self._price, self.seconds, self.calls = price, seconds, 0
 
     async def complete(self, request: Request, /) -> Completion:

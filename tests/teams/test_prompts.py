@@ -37,7 +37,9 @@ async def test_the_lead_sees_the_roster_and_later_every_result_and_workers_see_t
 ):
     model = Recording(
         {
-            ("ada", "plan"): plan(("facts", "bob", "Find the facts on X.", []), ("text", "cy", "Write it up.", ["facts"])),
+            ("ada", "plan"): plan(
+                ("facts", "bob", "Find the facts on X.", []), ("text", "cy", "Write it up.", ["facts"])
+            ),
             ("ada", "review"): DONE,
             ("bob", "assignment"): "X is 17 metres high.",
             ("cy", "assignment"): "The tower X rises 17 metres.",
@@ -126,9 +128,7 @@ async def test_the_order_of_peers_comes_from_the_seed() -> None:
 
 
 async def test_consensus_shows_the_set_of_solutions_each_once() -> None:
-    model = Recording(
-        {("a", "draft"): "Answer: 7", ("b", "draft"): "Answer: 7", ("c", "draft"): "Answer: 8", ("d", "draft"): "Answer: 9"}
-    )  # fmt: skip
+    model = Recording({(name, "draft"): f"Answer: {said}" for name, said in zip("abcd", "7789", strict=True)})
     await AgentTeam.consensus(["a", "b", "c", "d"], 3, rounds=1, model=model).run("Which?")
     shown = model.sent("a", "revise", 1)
     assert shown.count("Answer: 7") == 1
