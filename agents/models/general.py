@@ -75,7 +75,8 @@ async def _next(reading: AsyncIterator[Given]) -> Given | None:
 
 
 def _has_ended(stream: Given, chunks: list[Given]) -> bool:
-    if getattr(stream, "received_finish_reason", None) is not None:
+    # Of Gemini it only keeps the last piece's reason, which is "stop" where the piece has none.
+    if any(getattr(stream, f"{when}_finish_reason", None) for when in ("received", "intermittent")):
         return True
     return any(each.choices and each.choices[0].finish_reason for each in chunks)
 
@@ -108,10 +109,10 @@ def trouble_of(problem: BaseException) -> Trouble:
         return Trouble("unreachable", str(problem))
     if names & _CUT:
         return Trouble("cut", str(problem))
-    if any(isinstance(each, JSONDecodeError | LookupError) for each in chain):
+    if any(isinstance(each, JSONDecodeError | LookupError | AttributeError | TypeError) for each in chain):
         return Trouble("unreadable", f"the answer cannot be read ({problem})", status=200)
     # A plain error inside LiteLLM, which it reports as a broken connection: asking again would not help.
-    own = any(type(each) in (ValueError, TypeError, AttributeError, ImportError) for each in chain)
+    own = any(type(each) in (ValueError, ImportError) for each in chain)
     return Trouble("status", str(problem), status=None if own else _status(problem), headers=_headers(problem))
 
 

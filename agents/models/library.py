@@ -38,6 +38,7 @@ _GLOBAL = (
     "add_function_to_prompt", "use_litellm_proxy", "route_all_chat_openai_to_responses", "force_ipv4",
     "openai_system_messages_first", "enable_preview_features", "enable_json_schema_validation",
 )  # fmt: skip
+_UNSET = (None, False, "", [], {}, ["cache"])
 _VARIABLES = ("OPENAI_CUSTOM_HEADERS", "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER", "USE_LITELLM_PROXY")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -178,7 +179,10 @@ class Library:
     def heard(self) -> str | None:
         """What was set on the LiteLLM module since, and only its own calls heed; None when nothing was."""
         setting = vars(self.module).get
-        return next((f"litellm.{name} is set" for name in _GLOBAL if setting(name)), None)
+        if not any(map(setting, _GLOBAL)):  # at each call, and nearly always so
+            return None
+        # LiteLLM's own calls leave "cache" among the callbacks, whether or not there is a cache.
+        return next((f"litellm.{name} is set" for name in _GLOBAL if setting(name) not in _UNSET), None)
 
     def _customised(self, provider: str) -> str | None:
         family = provider.removesuffix("_chat").removeprefix("hosted_")

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +49,7 @@ class Reply:
     output_tokens, of which reasoning_tokens were not shown. usage: whether the server reports any of it.
     status, error, code: an HTTP error, its message and its code. headers: more headers.
     delay: seconds before the answer begins; pause: seconds between the pieces of a stream.
+    stall: the stream says nothing more after so many pieces.
     cut: the connection breaks after so many pieces of a stream (or half of a body); clean_cut: the server ends the
     stream there as if it were whole. error_after: a stream says `error` in its body after so many pieces.
     empty: no choice at all. body: these bytes instead of an answer.
@@ -71,6 +71,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     pause: float = 0.0
+    stall: int | None = None
     cut: int | None = None
     clean_cut: bool = False
     error_after: int | None = None
@@ -159,7 +160,7 @@ class Server:
 def serve(name: FormatName, reply: Script = "hello") -> Iterator[Server]:
     """A running server of a format, until the block ends."""
     server = Server(name, reply)
-    thread = threading.Thread(target=server._http.serve_forever, args=(0.02,), name=f"loopback-{name}", daemon=True)
+    thread = threading.Thread(target=server._http.serve_forever, args=(0.005,), name=f"loopback-{name}", daemon=True)
     thread.start()
     try:
         yield server
@@ -236,7 +237,9 @@ class _Exchange(BaseHTTPRequestHandler):
             pieces = [*pieces[: reply.error_after], self.server.loopback.format.stream_error(reply)]
             limit = len(pieces)
         self._head(200, content_type, {"transfer-encoding": "chunked", **reply.headers})
-        for piece in pieces[:limit]:
+        for at, piece in enumerate(pieces[:limit]):
+            if at == reply.stall and self.server.loopback.wait(3600):
+                return
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             if reply.pause and self.server.loopback.wait(reply.pause):
                 return
@@ -268,13 +271,3 @@ def refused_url(name: FormatName) -> str:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken.getsockname()[1]}{FORMATS[name].base}"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Whether a condition came true in time; for what a server notices a moment later."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
