@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import Enum
 from typing import Literal
 
 import pytest
@@ -18,6 +19,10 @@ from phalanx.runtime.regions import Identity, Policy, QuotaExceeded, Region
 class Fact(BaseModel):
     text: str
     since: date | None = None
+
+
+class Level(Enum):
+    LOW = 1
 
 
 class Strict(BaseModel):
@@ -401,8 +406,14 @@ async def test_quotas_hold_for_the_entry_the_author_and_the_region() -> None:
     await board.post("small", "123456")
     await board.post("cell", "123456789012")
     await board.post("cell", "abcdefghijkl", expect=1)
+    third = entry(await board.post("cell", "ABCDEFGHIJKL", expect=2))
     with pytest.raises(QuotaExceeded):
-        await board.post("cell", "abcdefghijklm", expect=2)
+        await board.post("cell", "abcdefghijklm", expect=3)
+    await board.retract(third, "made room")
+    await board.post("cell", "123456", key="a")
+    await board.post("cell", "123456", key="b")
+    with pytest.raises(QuotaExceeded):
+        await board.post("cell", "1", key="c")
 
 
 async def test_causes_must_be_entries_of_this_board() -> None:
@@ -451,6 +462,15 @@ async def test_a_board_with_no_regions_declared_reads_what_its_log_holds_as_json
     assert values(await bare.entries()) == [{"text": "a", "since": None}]
     with pytest.raises(ValidationError, match="no region 'facts'"):
         await bare.post("facts", {"text": "b"})
+
+
+async def test_a_region_declared_after_it_was_read_has_its_type_from_then_on() -> None:
+    log = MemoryLog()
+    await Blackboard(log, regions=[Region("levels", Level)]).post("levels", Level.LOW)
+    board = Blackboard(log)
+    assert values(await board.entries("levels")) == [1]
+    board.declare(Region("levels", Level))
+    assert values(await board.entries("levels")) == [Level.LOW]
 
 
 async def test_a_stream_that_holds_something_else_is_an_error_each_time() -> None:

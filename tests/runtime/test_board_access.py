@@ -54,6 +54,18 @@ async def test_a_role_reads_and_writes_only_the_regions_it_was_given() -> None:
     assert board.seq == 2
 
 
+async def test_a_member_that_only_reads_a_region_cannot_take_back_or_mark_what_is_there() -> None:
+    board = Blackboard(regions=[Region("facts", str)])
+    await board.post("facts", "a", author="bob")
+    critic = board.as_member(Identity("eve", "critic", writes=()))
+    assert [each.value for each in await critic.entries()] == ["a"]
+    for attempt in (critic.retract(1, "I do not like it"), critic.mark(1, pinned=True)):
+        with pytest.raises(AccessDenied, match="role 'critic' may not write region 'facts'"):
+            await attempt
+    cleaner = board.as_member(Identity("cat", "cleaner", writes=("facts",)))
+    assert (await cleaner.retract(1, "out of date")).reason == "out of date"
+
+
 async def test_what_a_member_may_not_read_is_in_no_list_of_its() -> None:
     board = Blackboard(regions=[Region("facts", str), Region("plan", str, "register")])
     await board.post("plan", "hidden plan")

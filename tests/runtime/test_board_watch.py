@@ -168,3 +168,8 @@ async def test_a_watcher_brings_its_own_board_up_to_date() -> None:
         assert (await anext(entries)).value == "a"
     assert entry(await here.post("facts", "c")).seq == 3
     assert [each.value for each in await here.entries()] == ["a", "b", "c"]
+    for text in ("d", "e", "f"):
+        await there.post("facts", text)
+    async with aclosing(here.watch(after=5)) as entries:
+        assert (await anext(entries)).value == "f"
+    assert len(await here.entries()) == 6
