@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -29,6 +30,7 @@ from phalanx.messages import (
 )
 from phalanx.runtime.limits import Need
 from phalanx.runtime.run import Run
+from phalanx.runtime.together import together
 from phalanx.settings import DEFAULT_MAX_TOKENS
 
 from .memory import AgentMemory
@@ -161,21 +163,16 @@ class _Conversation:
         return completion
 
     async def _use(self, calls: Sequence[ToolCall]) -> None:
-        results: list[ToolResult | None] = [None] * len(calls)
-
-        async def one(at: int, branch: Run) -> None:
-            results[at] = await use(branch, self.turn.tools, calls[at], self.turn.approve)
-
-        if len(calls) == 1:
-            await one(0, self.run)
-        else:
+        turn = self.turn
+        # Calls of one turn run at the same time, each in a branch of its own, numbered in the order of the wishes.
+        branches = [self.run]
+        if len(calls) > 1:
             branches = [self.run.branch(f"call-{len(self.calls) + at + 1}") for at in range(len(calls))]
-            async with anyio.create_task_group() as group:
-                for at, branch in enumerate(branches):
-                    group.start_soon(one, at, branch)
+        results = await together(
+            [partial(use, branch, turn.tools, call, turn.approve) for branch, call in zip(branches, calls, strict=True)]
+        )
         self.calls += calls
         for call, result in zip(calls, results, strict=True):
-            assert result is not None
             self._note(call, result)
 
     def _note(self, call: ToolCall, result: ToolResult) -> None:

@@ -15,9 +15,7 @@ async def main(model: str) -> None:
     result = await team.run("What would make our parser twice as fast?")
     print(result)
     for outcome in result.members:
-        print(
-            f"  {outcome.member} ({outcome.stage} {outcome.round}) was shown {len(outcome.messages[1].content)} characters"
-        )
+        print(f"  {outcome.member} ({outcome.stage} {outcome.round}): {outcome.usage.input_tokens} tokens read")
 
 
 anyio.run(main, sys.argv[1] if len(sys.argv) > 1 else "offline/simulated")

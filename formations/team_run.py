@@ -29,6 +29,7 @@ from phalanx.runtime.events import (
     OutcomeStatus,
     RoundStarted,
 )
+from phalanx.runtime.human import RunPaused, ask_human
 from phalanx.runtime.regions import Identity, Region
 from phalanx.runtime.run import Run
 
@@ -287,7 +288,7 @@ class TeamRun:
         ended: dict[str, Outcome] = {}
         finished = {job.id: anyio.Event() for job in jobs}
         enough = False
-        fatal: list[LogError] = []
+        fatal: list[Exception | RunPaused] = []
 
         def so_far() -> list[Outcome]:
             return [ended[job.id] for job in jobs if job.id in ended]
@@ -300,7 +301,7 @@ class TeamRun:
                     await finished[earlier].wait()
                 prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
                 ended[job.id] = await asking.outcome(prompt)
-            except LogError as broken:
+            except (Exception, RunPaused) as broken:
                 fatal.append(broken)
                 scope.cancel()
                 return
@@ -340,6 +341,17 @@ class TeamRun:
 
     def _place(self, stage: str, round: int) -> Run:
         return self.run.branch(f"{stage}-{round}" if round else stage)
+
+    async def ask_human(
+        self, text: str, *, options: Sequence[str] = (), timeout: float | None = None, default: str | None = None
+    ) -> str:
+        """Ask a person, as a step that is journaled and never asked twice.
+
+        options: what may be answered; empty is anything. timeout: seconds after which `default` is the answer.
+        default: also the answer when nobody is there. Raises ConfigurationError when there is nobody and no default,
+        TimeoutError when time is over and there is none.
+        """
+        return await ask_human(self.run, text, options=tuple(options), timeout=timeout, default=default)
 
     def require(self, outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -> list[Outcome]:
         """The outcomes that are answers.

@@ -2,8 +2,8 @@
 
 Each event carries `run_id`, `seq` (1, 2, … without gaps), `path` (where in the tree: team, formation stage, member),
 `time` (seconds since the epoch) and `parent` (the seq of the event that opened this branch, None at the root).
-The same events are the journal, the live view, the trace and the report. `Token` alone is not recorded: it carries
-the seq of the event before it.
+The same events are the journal, the live view, the trace and the report. `Token` and `Missed` are not recorded: they
+carry the seq of the event before them.
 """
 
 from __future__ import annotations
@@ -259,6 +259,27 @@ class LimitRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """A member waits for a person. The answer is given by `key`; `options` is what may be answered, empty anything."""
+
+    kind: ClassVar[str] = "run.paused"
+
+    key: str
+    question: str
+    options: tuple[str, ...] = ()
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed(Event):
+    """A subscriber was too slow and was not shown `count` events before this one. Not recorded."""
+
+    kind: ClassVar[str] = "missed"
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Warned(Event):
     """Something that the user should know and that did not stop the run."""
 
@@ -297,6 +318,8 @@ AnyEvent = (
     | Decided
     | BoardWritten
     | LimitRefused
+    | Paused
+    | Missed
     | Warned
     | Token
 )

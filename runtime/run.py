@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -30,6 +30,7 @@ from .limits import Accounts, Limits, Need, block_accounts
 from .log import Log, MemoryLog
 
 if TYPE_CHECKING:
+    from .human import Human, Question
     from .playback import Playback
 
 Listener = Callable[[AnyEvent], None]
@@ -55,6 +56,12 @@ class Execution:
         self.listeners, self.streaming, self.playback = listeners, streaming, playback
         self.seq = self.position = 0
         self.time = time.time()
+        # People: who is asked, what was answered beforehand, what is being asked, and how many calls are under way.
+        self.human: Human | None = None
+        self.answers: Mapping[str, str] = {}
+        self.questions: list[Question] = []
+        self.busy = 0
+        self.idle: anyio.Event | None = None
         self.pending: list[AnyEvent] = []
         self.flushing = anyio.Lock()
         if playback is not None:
@@ -73,6 +80,17 @@ class Execution:
         """Show an event to the listeners."""
         for listener in self.listeners:
             listener(event)
+
+    async def work(self, call: Awaitable[Result]) -> Result:
+        """Wait for a call, while the run counts as busy."""
+        self.busy += 1
+        try:
+            return await call
+        finally:
+            self.busy -= 1
+            if self.busy == 0 and self.idle is not None:
+                self.idle.set()
+                self.idle = None
 
     async def flush(self) -> None:
         """Make what was recorded durable, in order; back only when it is."""
@@ -243,7 +261,7 @@ class Run:
             await self.execution.flush()
             async with self._gates(step):
                 started, attempts.made = anyio.current_time(), True
-                result = await call(key)
+                result = await (call(key) if step == "human" else self.execution.work(call(key)))
             usage = attempts.total(result)
             settled = True
             self._settle(attempts, usage)

@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import anyio
 
-from .events import AnyEvent
+from .events import AnyEvent, Missed
 from .run import Listener
 
 T = TypeVar("T")
@@ -22,11 +22,12 @@ class EventStream(Generic[T]):
         events.result
 
     A plain `async for` works too; a run whose stream nobody holds any more is cancelled. An error of the run is
-    raised by the iteration. The iterator can be used once.
+    raised by the iteration. The iterator can be used once. behind: how many events it keeps for a reader that is
+    slower than the run; the run never waits for its readers.
     """
 
-    def __init__(self, work: Callable[[Listener], Awaitable[T]]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[Listener], Awaitable[T]], *, behind: int = 100_000) -> None:
+        self._work, self.behind, self._missed = work, behind, 0
         self._events: deque[AnyEvent] = deque()
         self._more: anyio.Event | None = None
         self._ended = False
@@ -83,6 +84,14 @@ class EventStream(Generic[T]):
             self._handle = _detached(_Pump(self).run)
 
     def _push(self, event: AnyEvent) -> None:
+        """Keep an event for the reader; a reader that is too far behind is told how many it missed instead."""
+        if len(self._events) >= self.behind:
+            self._missed += 1
+            return
+        if self._missed:
+            head = (event.run_id, event.seq - 1, event.path, event.time, event.parent)
+            self._events.append(Missed(*head, self._missed))
+            self._missed = 0
         self._events.append(event)
         self._wake()
 

@@ -14,14 +14,15 @@ from phalanx.formations.base import Outcome, Round
 from phalanx.formations.voting import Decision
 from phalanx.messages import Message, Usage
 from phalanx.runtime.entries import Entry
+from phalanx.runtime.human import Question
 
 
 class TeamResult(AgentResult):
     """A team's answer: a `str` with facts.
 
     Besides what an agent's result has: status ("completed"; "undecided": the members did not agree; "partial": part
-    of the work failed or an objection stands; "stopped": a limit ended it, `stop_reason` says which; "failed": only
-    inside a TeamError). decision: what the votes came to, if there was a vote. members: every asking of every member
+    of the work failed or an objection stands; "stopped": a limit ended it, `stop_reason` says which; "paused": it waits
+    for the answers to `questions`; "failed": only inside a TeamError). decision: what the votes came to, if there was a vote. members: every asking of every member
     in order, with its outcome, its cost and the exact messages sent. rounds: answers and choices by round, for
     formations that vote. board: what stood on the blackboard at the end (as plain mappings in a loaded result).
     """
@@ -32,8 +33,9 @@ class TeamResult(AgentResult):
     members: tuple[Outcome, ...]
     rounds: tuple[Round, ...]
     board: tuple[Entry | dict[str, Any], ...]
+    questions: tuple[Question, ...]
 
-    def __new__(  # type: ignore[override]
+    def __new__(
         cls,
         text: str,
         *,
@@ -43,11 +45,13 @@ class TeamResult(AgentResult):
         members: Sequence[Outcome] = (),
         rounds: Sequence[Round] = (),
         board: Sequence[Entry | dict[str, Any]] = (),
+        questions: Sequence[Question] = (),
         **facts: Any,
     ) -> Self:
         self = super().__new__(cls, text, **facts)
         self.status, self.stop_reason, self.decision = status, stop_reason, decision
         self.members, self.rounds, self.board = tuple(members), tuple(rounds), tuple(board)
+        self.questions = tuple(questions)
         return self
 
     @property
@@ -138,6 +142,7 @@ class TeamResult(AgentResult):
                     for each in self.members
                 ],
                 "board": list(self.board),
+                "questions": list(self.questions),
             }
         )  # fmt: skip
         return facts
@@ -177,6 +182,7 @@ class TeamResult(AgentResult):
             decision=made, members=members, board=facts["board"], run_id=facts["run_id"],
             duration=facts["duration"], usage=Usage(**given),
             rounds=[Round(each["number"], each["texts"], each["choices"], None) for each in facts["rounds"]],
+            questions=[Question(**{**each, "options": tuple(each["options"])}) for each in facts["questions"]],
         )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from phalanx.formations.voting import Equivalence, Plurality, Rule
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted, TeamFinished, TeamStarted
+from phalanx.runtime.human import Human, Question, RunPaused
 from phalanx.runtime.limits import Limits
 from phalanx.runtime.log import Log, MemoryLog
 from phalanx.runtime.playback import ANY_MODEL, Decision, Playback, fork
@@ -322,12 +323,15 @@ class AgentTeam:
         run_id: str | None = None,
         on_event: Listener | None = None,
         log: Log | None = None,
+        human: Human | None = None,
     ) -> TeamResult:
         """Do a task.
 
         context: what it needs to know, as text or named parts. limits: of this run, besides the team's own. seed: of
         all chance in it. run_id: its id (default: a new one). on_event: called with each event as it happens. log:
-        where the run is journaled (default: the team's, else memory); with a durable one it can be resumed.
+        where the run is journaled (default: the team's, else memory); with a durable one it can be resumed. human:
+        answers questions and approves tools: a function of the Question, or `pause`, which ends the run with status
+        "paused" until it is resumed with the answers; without one, tools that need approval are denied.
 
         Returns the answer, a str with facts; a run that a limit stopped returns the best answer it has, with status
         "stopped". Raises TeamError, which carries the result with all that was paid for, when there is no answer;
@@ -337,7 +341,7 @@ class AgentTeam:
         if run_id is not None and await journal.read(f"run/{run_id}"):
             raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
         return await self._perform(
-            Task.of(task, context), limits, seed, run_id or new_run_id(), journal, _listeners(on_event)
+            Task.of(task, context), limits, seed, run_id or new_run_id(), journal, _listeners(on_event), human=human
         )
 
     execute = run
@@ -349,12 +353,15 @@ class AgentTeam:
         log: Log | None = None,
         limits: Limits | None = None,
         decisions: Mapping[str, Decision] | None = None,
+        answers: Mapping[str, str] | None = None,
+        human: Human | None = None,
         on_event: Listener | None = None,
     ) -> TeamResult:
         """Go on with a run that was interrupted or stopped: calls that it finished are not made again.
 
         The team must be the one that began the run. limits: of the run from here on; what was spent before counts.
         decisions: for tools that must not be repeated and whose end is unknown, by step key: "retry" or "skip".
+        answers: to the questions a paused run waits for, by their keys. human: as in `run`.
         on_event: called with the recorded events first, then with new ones.
 
         Raises UncertainStep for such a tool without a decision, ReplayDivergence when the team asks for something
@@ -362,8 +369,9 @@ class AgentTeam:
         """
         journal, playback = await self._journal(run_id, log, decisions=decisions)
         return await self._perform(
-            _task_of(playback.start), limits, playback.start.seed, run_id, journal, _listeners(on_event), playback
-        )
+            _task_of(playback.start), limits, playback.start.seed, run_id, journal, _listeners(on_event), playback,
+            human=human, answers=answers or {},
+        )  # fmt: skip
 
     async def replay(self, run_id: str, *, log: Log | None = None, on_event: Listener | None = None) -> TeamResult:
         """Play a recorded run back: no model and no tool is called, nothing is written, the result is the same.
@@ -551,6 +559,8 @@ class AgentTeam:
         playback: Playback | None = None,
         *,
         streaming: bool = False,
+        human: Human | None = None,
+        answers: Mapping[str, str] | None = None,
     ) -> TeamResult:
         default = PLAYED_BACK if playback is not None and playback.only else await self.default_model()
         run = Run.open(
@@ -558,6 +568,7 @@ class AgentTeam:
             streaming=streaming, playback=playback,
         )  # fmt: skip
         run = run.within(limits, owner="this run")
+        run.execution.human, run.execution.answers = human, answers or {}
         if playback is None:
             run.emit(
                 RunStarted, self.name, self.kind, job.description, seed, self._roster(), _given(job), self._spec(log)
@@ -612,6 +623,7 @@ class AgentTeam:
         seconds = min((each.seconds for each in limits if each and each.seconds is not None), default=None)
         refusal: TeamError | None = None
         answer: Answer | None = None
+        questions: tuple[Question, ...] = ()
         try:
             with run.deadline(seconds, of_run=True) as scope:
                 given = await self.formation(inside, task)
@@ -621,14 +633,19 @@ class AgentTeam:
                 refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {self.name!r}")
         except TeamError as stop:
             refusal = stop
+        except RunPaused as waiting:
+            if run.depth:
+                raise
+            questions = waiting.questions
         stopped = isinstance(refusal, LimitExceeded)
-        if refusal is not None:
+        if refusal is not None or questions:
             answer = inside.best()
         result = TeamResult(
             answer.text if answer else "",
             output=answer.output if answer else None,
-            status=("stopped" if stopped else "failed") if refusal else (answer.status if answer else "failed"),
-            stop_reason=str(refusal) if refusal else None,
+            status=_status(refusal, questions, answer),
+            stop_reason=str(refusal) if refusal else "; ".join(each.text for each in questions) or None,
+            questions=questions,
             decision=answer.decision if answer else None,
             members=inside.history,
             rounds=inside.rounds,
@@ -771,6 +788,14 @@ def _either(name: str, value: object, other: str, alias: object) -> Any:
 
 def _seats(**seats: Who) -> dict[str, Who]:
     return {seat: who for seat, who in seats.items() if who is not None}
+
+
+def _status(refusal: TeamError | None, questions: Sequence[Question], answer: Answer | None) -> str:
+    if questions:
+        return "paused"
+    if refusal is not None:
+        return "stopped" if isinstance(refusal, LimitExceeded) else "failed"
+    return answer.status if answer else "failed"
 
 
 def _text(given: object, kind: str) -> str:

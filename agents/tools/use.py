@@ -11,18 +11,20 @@ from pydantic_core import to_jsonable_python
 
 from phalanx.errors import PhalanxError, ToolDenied, ToolExecutionError, ToolNotFoundError
 from phalanx.messages import ToolCall, ToolResult
+from phalanx.runtime.human import ask_human
 from phalanx.runtime.run import Run
 
 from .tool import Tool, check_arguments, find
 
 Approver = Callable[[ToolCall], bool | Awaitable[bool]]
 MAX_RESULT_CHARS = 200_000
+NOBODY = "nobody is there to approve it"
 
 
 async def use(run: Run, tools: Mapping[str, Tool], call: ToolCall, approve: Approver | None) -> ToolResult:
     """Make one tool call as a step of the run. What goes wrong becomes a result with `error`, for the model to see.
 
-    approve: asked before a tool that needs approval; with none it is denied.
+    approve: asked before a tool that needs approval; without it the run's person is, and without one it is denied.
     """
     try:
         tool = find(tools, call.tool_name)
@@ -33,8 +35,7 @@ async def use(run: Run, tools: Mapping[str, Tool], call: ToolCall, approve: Appr
         return ToolResult(
             success=False, error=f"invalid arguments: {problem}", tool_call_id=call.id, tool_name=call.tool_name
         )
-    if getattr(tool, "needs_approval", False) and not await _approved(call, approve):
-        reason = "nobody is there to approve it" if approve is None else "it was not approved"
+    if getattr(tool, "needs_approval", False) and (reason := await _objection(run, call, approve)) is not None:
         return _failed(call, ToolDenied(call.tool_name, reason))
 
     async def execute(_key: str) -> ToolResult:
@@ -84,11 +85,15 @@ def jsonable(value: object) -> Any:
     return to_jsonable_python(value, fallback=repr, bytes_mode="base64")
 
 
-async def _approved(call: ToolCall, approve: Approver | None) -> bool:
-    if approve is None:
-        return False
-    answer = approve(call)
-    return bool(await answer if isinstance(answer, Awaitable) else answer)
+async def _objection(run: Run, call: ToolCall, approve: Approver | None) -> str | None:
+    """Why a tool may not run; None when somebody allowed it."""
+    if approve is not None:
+        answer = approve(call)
+        allowed = bool(await answer if isinstance(answer, Awaitable) else answer)
+        return None if allowed else "it was not approved"
+    asked = f"May {run.path[-1]} use {call.tool_name} with {shown(call.parameters)}?"
+    answer = await ask_human(run, asked, options=("yes", "no"), default=NOBODY, member=run.path[-1])
+    return None if answer == "yes" else "it was not approved" if answer == "no" else answer
 
 
 def _failed(call: ToolCall, failure: Exception) -> ToolResult:

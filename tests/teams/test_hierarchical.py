@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -160,7 +161,9 @@ async def test_when_every_worker_fails_there_is_no_answer_but_an_error_with_all_
 
 
 async def test_a_verifier_may_veto_and_the_lead_answers_its_objection() -> None:
-    checks = iter([{"accepted": False, "objection": "the sum is wrong"}, {"accepted": True}])
+    checks: Iterator[dict[str, object]] = iter(
+        [{"accepted": False, "objection": "the sum is wrong"}, {"accepted": True}]
+    )
     model = Recording(
         {
             ("ada", "plan"): plan(("1", "bob", "A", [])),

@@ -173,7 +173,7 @@ async def test_another_prompt_is_a_divergence_at_its_step_that_names_the_field()
         prompts={"revise": "Think again. {task} {own} {peers} {stubbornness}{contract}"},
     )  # fmt: skip
     with pytest.raises(
-        ReplayDivergence, match=r"debate/revise-1/bob/model-1 differs from the journal in messages\[1\]"
+        ReplayDivergence, match=r"debate/revise-1/\w+/model-1 differs from the journal in messages\[1\]"
     ):
         await team.replay(RUN, log=await log_with(records))
     assert world.calls == []

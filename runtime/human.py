@@ -1,0 +1,113 @@
+"""People in a run: questions that are steps, answers that are journaled, pauses that outlive the process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+import anyio.lowlevel
+
+from phalanx.errors import ConfigurationError
+
+from .events import Paused
+from .run import Run
+
+# How often a run looks idle before it is taken to be waiting for people only.
+QUIET = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something a person is asked. `key` is its causal name, by which the answer is given; `member` is who asks.
+
+    options: what may be answered; empty is anything.
+    """
+
+    key: str
+    text: str
+    options: tuple[str, ...] = ()
+    member: str = ""
+
+
+Human = Callable[[Question], Awaitable[str] | str]
+
+
+class RunPaused(BaseException):
+    """The run waits for people and for nothing else; it ends here and can be resumed with their answers.
+
+    It passes through whatever handles errors, as a cancellation does: nothing has failed.
+    """
+
+    def __init__(self, questions: tuple[Question, ...]) -> None:
+        super().__init__(f"waiting for {len(questions)} answer(s)")
+        self.questions = questions
+
+
+def pause(_question: Question) -> str:
+    """Give this as `human=`: a question ends the run with status "paused", to be resumed with the answer."""
+    raise AssertionError("the run itself pauses")
+
+
+async def ask_human(
+    run: Run,
+    text: str,
+    *,
+    options: tuple[str, ...] = (),
+    timeout: float | None = None,
+    default: str | None = None,
+    member: str = "",
+) -> str:
+    """Ask a person, as a step of the run: the answer is journaled and never asked for twice.
+
+    options: what may be answered. timeout: seconds after which `default` is the answer. default: the answer when
+    nobody is there or nobody answers in time.
+
+    Raises ConfigurationError when there is nobody to ask and no default, or an answer that is not among the options;
+    TimeoutError when nobody answers in time and there is no default.
+    """
+
+    async def call(key: str) -> str:
+        question = Question(key, text, options, member)
+        execution = run.execution
+        if key in execution.answers:
+            return _checked(question, execution.answers[key])
+        if execution.human is None:
+            if default is None:
+                raise ConfigurationError(f"nobody is there to answer {text!r}; give the run human=…, or a default")
+            return default
+        run.emit(Paused, key, text, options, member)
+        with run.deadline(timeout) as scope:
+            answer = execution.human(question) if execution.human is not pause else await _pause(run, question)
+            if not isinstance(answer, str):
+                answer = await answer
+            return _checked(question, answer)
+        if scope.cancelled_caught and default is None:
+            raise TimeoutError(f"nobody answered {text!r} within {timeout:g} s")
+        return default or ""
+
+    return await run.step("human", "human", text, call)
+
+
+def _checked(question: Question, answer: str) -> str:
+    if question.options and answer not in question.options:
+        raise ConfigurationError(
+            f"{answer!r} is no answer to {question.text!r}; it must be one of {', '.join(question.options)}"
+        )
+    return answer
+
+
+async def _pause(run: Run, question: Question) -> str:
+    """Wait until everything else in the run is finished or waits for people too, then end it."""
+    execution = run.execution
+    execution.questions.append(question)
+    quiet = 0
+    while quiet < QUIET:
+        await anyio.lowlevel.checkpoint()
+        if execution.busy > 0:
+            quiet = 0
+            execution.idle = execution.idle or anyio.Event()
+            await execution.idle.wait()
+        else:
+            quiet += 1
+    raise RunPaused(tuple(execution.questions))
