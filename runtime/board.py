@@ -9,8 +9,8 @@
     view = await ada.view(tokens=2000, about=task.text)
 
 The board is what its stream in the log says and nothing else: another board on the same stream, in another process or
-after a crash, has the same state. Rights, types and seals are enforced here; who can read the log itself can read all.
-A board belongs to one event loop.
+after a crash, has the same state (a log that redacts gives it the redacted texts). Rights, types and seals are enforced
+here; who can read the log itself can read all. A board belongs to one event loop.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ was at a number is found by looking; nothing is folded or copied again (multi-ve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter, itemgetter
 
 from .entries import Entry, Posted
@@ -74,18 +74,21 @@ class Cell:
             return [] if newest is None else [newest]
         return [item for item in self.until(at) if item.retracted > at]
 
+    def newest_first(self, at: int) -> Iterator[Item]:
+        """What stood here at a number, newest first; of a single-valued cell all that was not retracted."""
+        place = len(self.items)
+        if self.items[-1].seq > at:
+            place = bisect_right(self.items, at, key=_SEQ)
+        while place:
+            place -= 1
+            if self.items[place].retracted > at:
+                yield self.items[place]
+            elif self.policy in _REPLACING:
+                return  # what a retracted value had replaced does not come back
+
     def newest(self, at: int) -> Item | None:
         """The newest thing that stood here at a number."""
-        items = self.items
-        place = len(items) if items[-1].seq <= at else bisect_right(items, at, key=_SEQ)
-        while place:
-            item = items[place - 1]
-            if item.retracted > at:
-                return item
-            if self.policy in _REPLACING:
-                return None  # what it replaced does not come back
-            place -= 1
-        return None
+        return next(self.newest_first(at), None)
 
     def sum_at(self, at: int) -> Number:
         """A counter's sum at a number."""

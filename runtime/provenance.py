@@ -42,5 +42,8 @@ class Why:
             return f"#{self.seq} ({self.hidden})"
         entry = self.entry
         facts = [f"#{entry.seq} {entry.where}", f"by {entry.author}" if entry.author else ""]
-        facts += [f"retracted: {entry.reason}" if entry.retracted else "", "stale" if entry.stale else ""]
+        facts += [
+            f"retracted: {' '.join(entry.reason.split())}" if entry.retracted else "",
+            "stale" if entry.stale else "",
+        ]
         return ", ".join(fact for fact in facts if fact)

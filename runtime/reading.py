@@ -35,21 +35,16 @@ class Reader:
         fold, at = await self._stand()
         policy = self._admit(fold, region).policy
         cell = fold.cell(region, key, at)
-        if policy == "ballots" and fold.closed_at(region, key) > at:
-            own = [] if cell is None else [item for item in cell.live(at) if item.is_visible(self._who, at)]
-            if not own:
+        if cell is not None and policy in SINGLE:
+            newest = cell.newest(at)
+            if newest is not None:
+                self._require_visible(newest, at)
+        else:
+            visible = () if cell is None else cell.newest_first(at)
+            newest = next((item for item in visible if item.is_visible(self._who, at)), None)
+            if newest is None and policy == "ballots" and fold.closed_at(region, key) > at:
                 raise _sealed(region, key)
-            return self._entry(own[-1], at)
-        if cell is None:
-            return None
-        if cell.policy not in SINGLE:
-            seen = next((item for item in reversed(cell.live(at)) if item.is_visible(self._who, at)), None)
-            return None if seen is None else self._entry(seen, at)
-        newest = cell.newest(at)
-        if newest is None:
-            return None
-        self._require_visible(newest, at)
-        return self._entry(newest, at)
+        return None if newest is None else self._entry(newest, at)
 
     async def entries(self, pattern: str = "*") -> list[Entry]:
         """All that stands in the regions that match, oldest first; what the reader may not see is not among it.
