@@ -301,7 +301,7 @@ class TeamRun:
                     await finished[earlier].wait()
                 prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
                 ended[job.id] = await asking.outcome(prompt)
-            except (Exception, RunPaused) as broken:
+            except (Exception, RunPaused) as broken:  # noqa: BLE001 - raised again below
                 fatal.append(broken)
                 scope.cancel()
                 return
@@ -343,15 +343,15 @@ class TeamRun:
         return self.run.branch(f"{stage}-{round}" if round else stage)
 
     async def ask_human(
-        self, text: str, *, options: Sequence[str] = (), timeout: float | None = None, default: str | None = None
+        self, text: str, *, options: Sequence[str] = (), within: float | None = None, default: str | None = None
     ) -> str:
         """Ask a person, as a step that is journaled and never asked twice.
 
-        options: what may be answered; empty is anything. timeout: seconds after which `default` is the answer.
+        options: what may be answered; empty is anything. within: seconds after which `default` is the answer.
         default: also the answer when nobody is there. Raises ConfigurationError when there is nobody and no default,
         TimeoutError when time is over and there is none.
         """
-        return await ask_human(self.run, text, options=tuple(options), timeout=timeout, default=default)
+        return await ask_human(self.run, text, options=tuple(options), within=within, default=default)
 
     def require(self, outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -> list[Outcome]:
         """The outcomes that are answers.

@@ -54,13 +54,13 @@ async def ask_human(
     text: str,
     *,
     options: tuple[str, ...] = (),
-    timeout: float | None = None,
+    within: float | None = None,
     default: str | None = None,
     member: str = "",
 ) -> str:
     """Ask a person, as a step of the run: the answer is journaled and never asked for twice.
 
-    options: what may be answered. timeout: seconds after which `default` is the answer. default: the answer when
+    options: what may be answered. within: seconds after which `default` is the answer. default: the answer when
     nobody is there or nobody answers in time.
 
     Raises ConfigurationError when there is nobody to ask and no default, or an answer that is not among the options;
@@ -77,14 +77,16 @@ async def ask_human(
                 raise ConfigurationError(f"nobody is there to answer {text!r}; give the run human=…, or a default")
             return default
         run.emit(Paused, key, text, options, member)
-        with run.deadline(timeout) as scope:
+        with run.deadline(within) as scope:
             answer = execution.human(question) if execution.human is not pause else await _pause(run, question)
             if not isinstance(answer, str):
                 answer = await answer
-            return _checked(question, answer)
-        if scope.cancelled_caught and default is None:
-            raise TimeoutError(f"nobody answered {text!r} within {timeout:g} s")
-        return default or ""
+            given = _checked(question, answer)
+        if not scope.cancelled_caught:
+            return given
+        if default is None:
+            raise TimeoutError(f"nobody answered {text!r} within {within:g} s")
+        return default
 
     return await run.step("human", "human", text, call)
 

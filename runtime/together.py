@@ -26,7 +26,7 @@ async def together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     async def one(at: int) -> None:
         try:
             results[at] = await calls[at]()
-        except (Exception, RunPaused) as failure:
+        except (Exception, RunPaused) as failure:  # noqa: BLE001 - raised again below
             failures.append(failure)
             group.cancel_scope.cancel()
 

@@ -21,10 +21,11 @@ class TeamResult(AgentResult):
     """A team's answer: a `str` with facts.
 
     Besides what an agent's result has: status ("completed"; "undecided": the members did not agree; "partial": part
-    of the work failed or an objection stands; "stopped": a limit ended it, `stop_reason` says which; "paused": it waits
-    for the answers to `questions`; "failed": only inside a TeamError). decision: what the votes came to, if there was a vote. members: every asking of every member
-    in order, with its outcome, its cost and the exact messages sent. rounds: answers and choices by round, for
-    formations that vote. board: what stood on the blackboard at the end (as plain mappings in a loaded result).
+    of the work failed or an objection stands; "stopped": a limit ended it, `stop_reason` says which; "paused": it
+    waits for the answers to `questions`; "failed": only inside a TeamError). decision: what the votes came to, if
+    there was a vote. members: every asking of every member in order, with its outcome, its cost and the exact
+    messages sent. rounds: answers and choices by round, for formations that vote. board: what stood on the blackboard
+    at the end (as plain mappings in a loaded result).
     """
 
     status: str

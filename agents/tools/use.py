@@ -88,8 +88,8 @@ def jsonable(value: object) -> Any:
 async def _objection(run: Run, call: ToolCall, approve: Approver | None) -> str | None:
     """Why a tool may not run; None when somebody allowed it."""
     if approve is not None:
-        answer = approve(call)
-        allowed = bool(await answer if isinstance(answer, Awaitable) else answer)
+        verdict = approve(call)
+        allowed = bool(await verdict if isinstance(verdict, Awaitable) else verdict)
         return None if allowed else "it was not approved"
     asked = f"May {run.path[-1]} use {call.tool_name} with {shown(call.parameters)}?"
     answer = await ask_human(run, asked, options=("yes", "no"), default=NOBODY, member=run.path[-1])

@@ -118,7 +118,7 @@ async def test_a_formation_may_ask_a_question_and_a_timeout_is_an_answer() -> No
     assert anyio.current_time() - started == 60
     assert await team.run("it go", human=lambda _: "fast") == "it go fast"
     assert await team.run("it go") == "it go well"
-    with pytest.raises(ConfigurationError, match="'soon' is no answer to .* must be one of fast, well"):
+    with pytest.raises(ConfigurationError, match=r"'soon' is no answer to .* must be one of fast, well"):
         await team.run("it go", human=lambda _: "soon")
 
 
