@@ -103,7 +103,7 @@ async def test_an_answer_may_come_while_the_process_lives_and_some_may_wait() ->
 async def test_a_formation_may_ask_a_question_and_a_timeout_is_an_answer() -> None:
     async def careful(run: TeamRun, task: Task) -> Answer:
         answer = await run.ask_human(
-            f"How shall {task.description}?", options=["fast", "well"], timeout=60, default="well"
+            f"How shall {task.description}?", options=["fast", "well"], within=60, default="well"
         )
         return Answer(f"{task.description} {answer}")
 
