@@ -482,6 +482,22 @@ async def test_a_stream_that_holds_something_else_is_an_error_each_time() -> Non
             await board.post("facts", "a")
 
 
+async def test_a_log_that_lost_a_record_is_an_error() -> None:
+    class Lossy(MemoryLog):
+        async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
+            return [found for found in await super().read(stream, after) if found[0] != 2]
+
+    log = MemoryLog()
+    lossy = Lossy()
+    for kept in (log, lossy):
+        board = Blackboard(kept, regions=[Region("notes", str)])
+        for text in ("a", "b", "c"):
+            await board.post("notes", text)
+    assert len(await Blackboard(log, regions=[Region("notes", str)]).entries()) == 3
+    with pytest.raises(LogError, match="gap"):
+        await Blackboard(lossy, regions=[Region("notes", str)]).entries()
+
+
 async def test_a_member_cannot_write_in_the_name_of_another() -> None:
     board = board_with(Region("facts", str))
     ada = board.as_member(Identity("ada", "coder"))

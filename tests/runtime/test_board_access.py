@@ -102,6 +102,15 @@ async def test_a_role_without_a_name_matches_no_scope() -> None:
         Region("r", str, reads=("role:",))
 
 
+async def test_a_member_named_like_a_role_is_not_taken_for_it() -> None:
+    board = Blackboard(regions=[Region("r", str, reads=("role:judge",)), Region("s", str, reads=("member:judge",))])
+    named, is_one = board.as_member(Identity("judge", "coder")), board.as_member(Identity("eve", "judge"))
+    assert await named.entries("s") == await is_one.entries("r") == []
+    for reader, region in ((named, "r"), (is_one, "s")):
+        with pytest.raises(AccessDenied):
+            await reader.entries(region)
+
+
 async def test_an_entry_for_one_role_or_member_is_seen_by_them_and_its_author_only() -> None:
     board = Blackboard(regions=[Region("notes", str), Region("cell", str, "register")])
     ada, bob, judge = (board.as_member(who) for who in (ADA, BOB, JUDGE))
