@@ -122,7 +122,7 @@ class Blackboard(Reader):
         """Write several posts in one step: all of them, or none and the first conflict.
 
         unchanged: entries this rests on; when one of them was replaced, retracted or became stale since it was read,
-        that is the conflict. Raises what `post` raises.
+        that is the conflict. Give an `op` to all of them or to none. Raises what `post` raises.
         """
         return await self._log.post(posts, None, unchanged)
 

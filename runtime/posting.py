@@ -38,9 +38,10 @@ def plan_posts(
     who: the member they are bound to, None for the run itself. unchanged: entries that must still stand as they were
     read. now: seconds, by the board's clock. Raises what `Blackboard.post` raises.
     """
-    for entry in unchanged:
-        if (clash := _changed(fold, entry)) is not None:
-            return clash
+    if len({bool(post.op) for post in posts}) > 1:
+        raise ValidationError(
+            "some posts of this batch have an op and some have none: repeated, those would come twice"
+        )
     plan: Plan = []
     batch = _Batch(fold)
     for post in posts:
@@ -79,6 +80,10 @@ def plan_posts(
         )  # fmt: skip
         batch.wrote(record)
         plan.append(record)
+    if new_records(plan) or not posts:  # a batch that is there already may itself have changed what it rested on
+        for entry in unchanged:
+            if (clash := _changed(fold, entry)) is not None:
+                return clash
     return plan
 
 

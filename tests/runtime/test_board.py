@@ -339,7 +339,7 @@ async def test_a_batch_is_written_whole_or_not_at_all() -> None:
     clash = await board.post_all([Post("notes", "about p2"), Post("n", 1), Post("plan", "p2")])
     assert conflict(clash).current == plan
     assert board.seq == 1
-    posted = await board.post_all([Post("notes", "about p2", op="o"), Post("n", 1), Post("plan", "p2", expect=1)])
+    posted = await board.post_all([Post("notes", "about p2"), Post("n", 1), Post("plan", "p2", expect=1)])
     assert not isinstance(posted, Conflict)
     assert [each.seq for each in posted] == [2, 3, 4]
     with pytest.raises(ValidationError, match="holds int"):
@@ -380,6 +380,21 @@ async def test_a_batch_that_rests_on_entries_is_refused_once_one_of_them_changed
     assert conflict(await board.post_all([Post("out", "no")], unchanged=[fact])).key == ""
     assert conflict(await board.post_all([Post("out", "no")], unchanged=[based])).expected == 2
     assert values(await board.entries("out")) == ["ok"]
+
+
+async def test_a_batch_repeated_after_a_crash_gives_what_it_wrote_even_if_it_changed_what_it_rested_on() -> None:
+    log = MemoryLog()
+    regions = [Region("plan", str, "register"), Region("n", int, "counter")]
+    board = Blackboard(log, regions=regions)
+    plan = entry(await board.post("plan", "p1"))
+    batch = [Post("plan", "p2", expect=1, op="1"), Post("n", 1, op="2")]
+    first = await board.post_all(batch, unchanged=[plan])
+    assert not isinstance(first, Conflict)
+    assert await Blackboard(log, regions=regions).post_all(batch, unchanged=[plan]) == first
+    assert len(await log.read("board")) == 3
+    with pytest.raises(ValidationError, match="some have none"):
+        await board.post_all([Post("n", 1, op="3"), Post("n", 1)])
+    assert isinstance(await board.post_all([], unchanged=[plan]), Conflict)
 
 
 async def test_quotas_hold_for_the_entry_the_author_and_the_region() -> None:
