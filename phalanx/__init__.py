@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from phalanx.messages import ToolResult as ToolResult
     from phalanx.messages import Usage as Usage
     from phalanx.runtime.board import Blackboard as Blackboard
+    from phalanx.runtime.bus import EventBus as EventBus
+    from phalanx.runtime.bus import Events as Events
     from phalanx.runtime.limits import Limits as Limits
     from phalanx.runtime.limits import limits as limits
     from phalanx.runtime.regions import Region as Region
@@ -96,6 +98,7 @@ _HOMES = {
     "phalanx.formations.team_run": "TeamRun",
     "phalanx.messages": "Message Price ToolCall ToolResult Usage",
     "phalanx.runtime.board": "Blackboard",
+    "phalanx.runtime.bus": "EventBus Events",
     "phalanx.runtime.limits": "Limits limits",
     "phalanx.runtime.regions": "Region",
     "phalanx.teams.result": "TeamResult",

@@ -14,8 +14,12 @@ import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from phalanx.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 MAX_TASK_CHARS = 2_000_000
 DEFAULT_TEMPERATURE = 0.7
@@ -56,6 +60,20 @@ class Settings:
         except ValueError:
             raise ConfigurationError(f"PHALANX_TEMPERATURE={temperature!r} must be a number from 0 to 2") from None
         return cls(get("MODEL"), get("PROVIDER"), get("API_KEY"), warmth, get("HOME"), get("LOG_LEVEL"))
+
+
+def logger() -> FilteringBoundLogger:
+    """The library's logger: structlog's words over the standard logger "phalanx", which the application configures."""
+    import logging
+
+    import structlog
+
+    bound: FilteringBoundLogger = structlog.wrap_logger(
+        logging.getLogger("phalanx"),
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    return bound
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

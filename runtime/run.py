@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from weakref import WeakSet
 
 import anyio
 
@@ -38,6 +39,25 @@ Result = TypeVar("Result", Completion, ToolResult, str)
 E = TypeVar("E", bound=Event)
 
 FREE = Usage()
+
+
+class Hearer(Protocol):
+    """Something that hears every run of the process, such as an event bus."""
+
+    def is_listening(self) -> bool:
+        """Whether anybody cares."""
+        ...
+
+    def hear(self, event: AnyEvent) -> None:
+        """Be told of an event, as it happens."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait, not too long, until what was heard is dealt with."""
+        ...
+
+
+HEARERS: WeakSet[Hearer] = WeakSet()
 
 
 class Execution:
@@ -100,6 +120,14 @@ class Execution:
         async with self.flushing:
             await self._write()
 
+    async def finish(self) -> None:
+        """Write what is left, and let those who hear every run deal with it; at most some seconds, also when cancelled."""
+        with anyio.move_on_after(5, shield=True):
+            await self.flush()
+            for hearer in list(HEARERS):
+                if hearer.is_listening():
+                    await hearer.drain()
+
     async def _write(self) -> None:
         """A run has one writer: `expect` finds a second one, which resumed it at the same time."""
         if self.pending:
@@ -154,6 +182,9 @@ class Run:
         events go (default: memory). playback: the journal of a run to go on from, or to play back. streaming: ask
         models for streamed answers, so that listeners see tokens.
         """
+        for hearer in list(HEARERS):
+            if hearer.is_listening():
+                listeners = (*listeners, hearer.hear)
         execution = Execution(run_id or new_run_id(), log or MemoryLog(), seed, listeners, streaming, playback)
         return cls(execution, (name,), block_accounts().within(limits, f"run {name!r}"))
 
@@ -352,7 +383,6 @@ class _Attempts:
             self.accounts.take(more)
             self.need.add(more)
         self.failed += self._cost_of(failure)
-        self.made = False
 
     def total(self, result: object) -> Usage:
         if not isinstance(result, Completion) or result.cached:

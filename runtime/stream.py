@@ -81,7 +81,7 @@ class EventStream(Generic[T]):
     def _start(self) -> None:
         if self._handle is None and not self._ended:
             self._done = anyio.Event()
-            self._handle = _detached(_Pump(self).run)
+            self._handle = detached(_Pump(self).run)
 
     def _push(self, event: AnyEvent) -> None:
         """Keep an event for the reader; a reader that is too far behind is told how many it missed instead."""
@@ -127,7 +127,7 @@ class _Pump(Generic[T]):
             self.done.set()
 
 
-def _detached(work: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+def detached(work: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     """Start a task that no task group owns, and return what cancels it; the stream is its owner.
 
     A task group cannot stay open across the `yield`s of an iteration that may be abandoned at any of them.

@@ -591,8 +591,7 @@ class AgentTeam:
             raise
         finally:
             run.emit(RunFinished, status, text, reason, run.usage)
-            with anyio.move_on_after(5, shield=True):
-                await run.execution.flush()
+            await run.execution.finish()
         await call_hooks(run.warn, hooks, "on_complete", job, result)
         return result
 
