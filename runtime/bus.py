@@ -69,7 +69,7 @@ class Events:
 
 @dataclass(frozen=True)
 class BusEvent:
-    """What a handler is given: a topic, and data whose fields are attributes too; `event` is the run's, if it is one."""
+    """What a handler is given: a topic, and data whose fields are attributes too; `event` is the run's, if any."""
 
     topic: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -89,7 +89,7 @@ Handler = Callable[[BusEvent], object]
 
 
 class Subscription(AbstractContextManager["Subscription"]):
-    """A handler's place on a bus. Calling it, or leaving it as a context manager, unsubscribes; awaiting it gives it."""
+    """A handler's place on a bus. Calling or leaving it (as a context manager) unsubscribes; awaiting gives it."""
 
     def __init__(self, bus: EventBus, pattern: str, handler: Handler) -> None:
         # Weak, so that a bus that nobody else holds is gone, and hears nothing any more.
