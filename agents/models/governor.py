@@ -14,7 +14,7 @@ from anyio.lowlevel import RunVar, current_token
 
 from phalanx.errors import CircuitOpen, ConfigurationError, ProviderTimeout, RateLimited, StreamCut
 from phalanx.messages import Completion, Delta, Request, estimate_request
-from phalanx.runtime.run import warn_here
+from phalanx.runtime.run import waiting, warn_here
 
 from .bucket import Bucket
 from .model import Model, Wrapper, close, stream
@@ -238,7 +238,8 @@ class Governed(Wrapper):
         governor = self.governor
         need = governor.need(request)
         if not governor.admit(need):
-            await governor.wait(need)
+            with waiting():
+                await governor.wait(need)
         cuts = governor.window.cuts
         try:
             completion = await self.model.complete(request)
@@ -252,7 +253,8 @@ class Governed(Wrapper):
         governor = self.governor
         need = governor.need(request)
         if not governor.admit(need):
-            await governor.wait(need)
+            with waiting():
+                await governor.wait(need)
         cuts, failure, tokens = governor.window.cuts, None, None
         pieces = stream(self.model, request)
         try:

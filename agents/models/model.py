@@ -16,8 +16,9 @@ class Model(Protocol):
     """Anything that answers a request.
 
     It may also have: `stream(request)`, an async iterator of Delta whose last carries the completion; `price()`, a
-    coroutine that gives its Price or None if it is not known; `native_tools`, whether it takes tool definitions
-    (None: not known); `aclose()`. The functions of this file use them where they are there.
+    coroutine that gives its Price or None if it is not known; `context_window()`, a coroutine that gives the most
+    tokens it reads; `native_tools`, whether it takes tool definitions (None: not known); `aclose()`. The functions of
+    this file use them where they are there.
     """
 
     @property
@@ -61,6 +62,12 @@ def is_free(model: Model) -> bool:
     return bool(getattr(model, "free", False))
 
 
+async def context_window(model: Model) -> int | None:
+    """The most tokens a model reads; None when that is not known."""
+    asking = getattr(model, "context_window", None)
+    return None if asking is None else await asking()
+
+
 async def close(model: object) -> None:
     """Let go of a model's connections, if it has any."""
     closing = getattr(model, "aclose", None)
@@ -90,6 +97,9 @@ class Wrapper:
 
     async def price(self) -> Price | None:
         return await price(self.model)
+
+    async def context_window(self) -> int | None:
+        return await context_window(self.model)
 
     async def complete(self, request: Request, /) -> Completion:
         return await self.model.complete(request)

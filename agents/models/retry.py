@@ -14,7 +14,7 @@ from phalanx import errors
 from phalanx.errors import LLMCallError, ProviderTimeout, ProviderUnavailable, RateLimited, StreamCut, ValidationError
 from phalanx.messages import About, Completion, Data, Delta, Request
 from phalanx.runtime.events import Retried
-from phalanx.runtime.run import emit_here
+from phalanx.runtime.run import emit_here, waiting
 from phalanx.settings import nearest
 
 from .attempt import allow_another, open_stream
@@ -230,7 +230,7 @@ class Retrying(Wrapper):
             stop=is_last,
             wait=wait,
             before_sleep=prepare,
-            sleep=anyio.sleep,
+            sleep=_pause,
             reraise=True,
         )
         try:
@@ -249,6 +249,11 @@ class Retrying(Wrapper):
 
 
 _NOBODY = About()
+
+
+async def _pause(seconds: float) -> None:
+    with waiting():
+        await anyio.sleep(seconds)
 
 
 def _failure(state: RetryCallState) -> Exception:
