@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ _GLOBAL = (
     "add_function_to_prompt", "use_litellm_proxy", "route_all_chat_openai_to_responses", "force_ipv4",
     "openai_system_messages_first", "enable_preview_features", "enable_json_schema_validation",
 )  # fmt: skip
-_UNSET = (None, False, "", [], {}, ["cache"])
+_UNSET: tuple[object, ...] = (None, False, "", [], {}, ["cache"])
 _VARIABLES = ("OPENAI_CUSTOM_HEADERS", "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER", "USE_LITELLM_PROXY")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -72,6 +72,8 @@ class Library:
 
     def __init__(self, module: Any, version: str) -> None:
         self.module, self.version = module, version
+        self._log_only_what_is_heard()
+        self._one_client_a_loop()
 
     def facts(self, name: str, sent: str) -> Facts:
         """What is known of a model, `sent` being its name for LiteLLM. Raises ConfigurationError when nothing is."""
@@ -254,6 +256,26 @@ class Library:
         )
         return bool(info.get("mode") == "responses")
 
+    def _log_only_what_is_heard(self) -> None:
+        """Keep LiteLLM from queueing a log of each call where nobody listens to its callbacks.
+
+        One worker writes these logs for all event loops and belongs to the last one: with loops in several threads
+        its tasks are destroyed, or run in the wrong one.
+        """
+        home: Any = getattr(self.module.litellm_core_utils, "logging_worker", None)
+        worker = getattr(home, "GLOBAL_LOGGING_WORKER", None)
+        if hasattr(worker, "ensure_initialized_and_enqueue") and not isinstance(worker, _Listened):
+            home.GLOBAL_LOGGING_WORKER = _Listened(worker, self.heard)
+
+    def _one_client_a_loop(self) -> None:
+        """Give each event loop a client of its own where LiteLLM has one for all, which the last loop takes over.
+
+        With it, what streams from Anthropic or Gemini in one thread breaks off when another thread asks.
+        """
+        make = getattr(self.module.llms.custom_httpx.http_handler, "get_async_httpx_client", None)
+        if make is not None and "module_level_aclient" not in vars(self.module):
+            self.module.module_level_aclient = _LoopsClient(make)
+
     async def close_clients(self) -> None:
         """Close the connections that LiteLLM keeps for the running loop, and forget them."""
         ending = f"-{id(asyncio.get_running_loop())}"
@@ -263,10 +285,32 @@ class Library:
             closing = getattr(client, "close", None) or getattr(client, "aclose", None)
             if closing is not None:
                 await closing()
-        shared = vars(self.module).get("module_level_aclient")  # one for all loops: its session belongs to the last
-        session = getattr(getattr(getattr(shared, "client", None), "_transport", None), "client", None)
-        if session is not None and getattr(session, "_loop", None) is asyncio.get_running_loop():
-            await session.close()
+
+
+class _LoopsClient:
+    """The running loop's HTTP client of LiteLLM, which keeps one a loop by this name."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(llm_provider="phalanx"), name)
+
+
+class _Listened:
+    """LiteLLM's worker that writes logs, idle while nobody listens."""
+
+    def __init__(self, worker: Any, heard: Callable[[], str | None]) -> None:
+        self._worker, self._heard = worker, heard
+
+    def ensure_initialized_and_enqueue(self, async_coroutine: Coroutine[Any, Any, Any]) -> None:
+        if self._heard() is None:
+            async_coroutine.close()
+        else:
+            self._worker.ensure_initialized_and_enqueue(async_coroutine=async_coroutine)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._worker, name)
 
 
 def _ssl(module: Any, verify: bool | str | None) -> Any:

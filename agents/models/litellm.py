@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 import anyio.to_thread
 
 from phalanx.errors import AuthenticationFailed, ConfigurationError, LLMCallError
-from phalanx.messages import Completion, Delta, Price, Request
+from phalanx.messages import Completion, Delta, Price, Request, Usage
 
 from .classify import Trouble, failure
+from .direct import NotDirect
 from .guard import check_allowed
 from .library import Connection, Facts, Library
 from .loops import PerLoop, running_loop
@@ -37,6 +38,7 @@ ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise importing it fetches a price map
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "true",  # otherwise a call to Anthropic fetches a list of headers
     "LITELLM_MODE": "PRODUCTION",  # otherwise it reads .env from the working directory
+    "LITELLM_LOG": "ERROR",  # otherwise it prints its warnings too, which Python's logging gets anyway
 }
 """Set before LiteLLM is loaded, where the user has not set them."""
 
@@ -106,38 +108,48 @@ class LiteLLM:
     async def complete(self, request: Request, /) -> Completion:
         """The model's answer. Raises LLMCallError, by kind (see phalanx.errors), when there is none."""
         ways, way = await self._way(request, stream=False)
-        messages = messages_of(request)
         try:
+            answer = None
             if way.sending is not None and ways.direct is not None:
-                answer = await ways.direct.complete(way.sending, messages)
-            else:
-                answer = await ways.general.complete(way.parameters, messages)
-            completion = completion_of(answer, request)
+                try:
+                    answer = await ways.direct.complete(way.sending, messages_of(request))
+                except NotDirect as reason:
+                    self._transport = ways.give_up(str(reason))
+            if answer is None:
+                answer = await ways.general.complete(way.parameters, messages_of(request))
+            return completion_of(answer, request, self._priced)
         except Trouble as trouble:
             problem = self._failure(trouble)
-        else:
-            return self._priced(completion)
         raise problem
 
     async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         """The answer in pieces; the last carries the whole. Raises like `complete`, and StreamCut once begun."""
         ways, way = await self._way(request, stream=True)
-        pieces, messages = Pieces(), messages_of(request)
+        pieces = Pieces(ways.model)
         try:
-            if way.sending is not None and ways.direct is not None:
-                deltas = ways.direct.stream(way.sending, messages, pieces)
-            else:
-                deltas = ways.general.stream(way.parameters, messages, pieces)
-            async with aclosing(deltas):
+            async with aclosing(self._pieces(ways, way, request, pieces)) as deltas:
                 async for delta in deltas:
                     yield delta
-            completion = pieces.completion(request)
+            completion = pieces.completion(request, self._priced)
         except Trouble as trouble:
             problem = self._failure(trouble, begun=pieces.begun)
         else:
-            yield Delta(completion=self._priced(completion))
+            yield Delta(completion=completion)
             return
         raise problem
+
+    async def _pieces(self, ways: Ways, way: Way, request: Request, pieces: Pieces) -> AsyncGenerator[Delta, None]:
+        if way.sending is not None and ways.direct is not None:
+            try:
+                async with aclosing(ways.direct.stream(way.sending, messages_of(request), pieces)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+                return
+            except NotDirect as reason:
+                self._transport = ways.give_up(str(reason))
+        async with aclosing(ways.general.stream(way.parameters, messages_of(request), pieces)) as deltas:
+            async for delta in deltas:
+                yield delta
 
     async def price(self) -> Price | None:
         """US dollars per million tokens: as given, or by LiteLLM's map; None when neither knows."""
@@ -221,11 +233,9 @@ class LiteLLM:
                 f"no key for {self.provider}: set {variable} in the environment or give api_key=", model=self.name
             )
 
-    def _priced(self, completion: Completion) -> Completion:
+    def _priced(self, usage: Usage) -> Usage:
         tariff = self._facts.tariff if self._facts is not None else None
-        if self._price is None and tariff is not None:
-            return replace(completion, usage=tariff.priced(completion.usage))
-        return replace(completion, usage=completion.usage.priced(self._price))
+        return tariff.priced(usage) if self._price is None and tariff is not None else usage.priced(self._price)
 
     def _failure(self, trouble: Trouble, *, begun: bool = False) -> LLMCallError:
         return failure(trouble, self.name, secrets=self._secrets(), begun=begun)

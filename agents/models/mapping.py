@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from phalanx.messages import (
 from .classify import Trouble
 
 JsonObject = dict[str, Any]
+Priced = Callable[[Usage], Usage]
 Given = Any
 """An answer, or a piece of one, as LiteLLM gives it: read here and never passed on."""
 
@@ -104,8 +105,8 @@ def fresh(value: Any) -> Any:
     return [fresh(each) for each in value] if isinstance(value, list) else value
 
 
-def completion_of(answer: Given, request: Request) -> Completion:
-    """A whole answer as a Completion, not yet priced. Raises Trouble when there is none in it."""
+def completion_of(answer: Given, request: Request, priced: Priced) -> Completion:
+    """A whole answer as a Completion; `priced` gives usage its cost. Raises Trouble when there is none in it."""
     if not answer.choices:
         raise Trouble("unreadable", "the answer holds no choice", status=200)
     choice = answer.choices[0]
@@ -115,7 +116,7 @@ def completion_of(answer: Given, request: Request) -> Completion:
     return Completion(
         text=text,
         tool_calls=calls,
-        usage=usage,
+        usage=priced(usage),
         finish_reason=_finish(choice.finish_reason, calls),
         model=_name(answer.model),
         reasoning=getattr(said, "reasoning_content", None) or "",
@@ -124,9 +125,10 @@ def completion_of(answer: Given, request: Request) -> Completion:
 
 
 class Pieces:
-    """A streamed answer, put together from its pieces as they come."""
+    """A streamed answer, put together from its pieces as they come; `model` is its name if no piece says one."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
+        self._asked = model
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.calls: list[list[str]] = []  # each: id, name, arguments so far
@@ -169,8 +171,8 @@ class Pieces:
         if self.begun and self.finish is None:
             self.finish = "stop"
 
-    def completion(self, request: Request) -> Completion:
-        """The whole answer, not yet priced. Raises Trouble when its end never came."""
+    def completion(self, request: Request, priced: Priced) -> Completion:
+        """The whole answer; `priced` gives usage its cost. Raises Trouble when its end never came."""
         if self.finish is None:
             if self.begun:
                 raise Trouble("cut", "the stream ended before the answer did", status=200)
@@ -182,9 +184,9 @@ class Pieces:
         return Completion(
             text=text,
             tool_calls=calls,
-            usage=self.usage or estimated_usage(request, text, calls),
+            usage=priced(self.usage or estimated_usage(request, text, calls)),
             finish_reason=_finish(self.finish, calls),
-            model=self.model,
+            model=self.model or self._asked,
             reasoning="".join(self.reasoning),
             id=self.id,
         )

@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deprecated things that LiteLLM does inside are no error of ours; what it leaves open is."""
+    """What LiteLLM warns of inside is no error of ours; what it leaves open is."""
     for item in items:
         if item.get_closest_marker("wire") is not None:
-            item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning"))
+            item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning", "default::UserWarning"))
