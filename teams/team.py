@@ -40,6 +40,7 @@ from phalanx.runtime.run import Listener, Run, new_run_id
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 
+from .handle import RunHandle
 from .result import TeamResult
 
 if TYPE_CHECKING:
@@ -439,6 +440,27 @@ class AgentTeam:
             return await self._perform(job, limits, seed, run_id or new_run_id(), journal, (listener,), streaming=True)
 
         return EventStream(work)
+
+    def start(
+        self,
+        task: Task | str,
+        context: Context | None = None,
+        *,
+        limits: Limits | None = None,
+        seed: int = 0,
+        run_id: str | None = None,
+        log: Log | None = None,
+    ) -> RunHandle:
+        """Begin a task and give a handle on it: iterate over its events, answer its questions, cancel it, wait for it.
+
+        Takes and raises what `run` does; nothing begins before the handle is entered or iterated over.
+        """
+        name, job, journal = run_id or new_run_id(), Task.of(task, context), log or self.log or MemoryLog()
+
+        async def work(listener: Listener, human: Human) -> TeamResult:
+            return await self._perform(job, limits, seed, name, journal, (listener,), streaming=True, human=human)
+
+        return RunHandle(name, work)
 
     async def run_inside(
         self, around: TeamRun, branch: Run, task: Task, *, shape: Shape[Any] | None = None

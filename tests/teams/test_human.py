@@ -122,6 +122,33 @@ async def test_a_formation_may_ask_a_question_and_a_timeout_is_an_answer() -> No
         await team.run("it go", human=lambda _: "soon")
 
 
+async def test_a_handle_answers_questions_while_the_run_goes_on() -> None:
+    office = Office()
+    async with office.team().start("Send mails.") as run:
+        async for event in run:
+            if isinstance(event, Paused):
+                assert event.key in [question.key for question in run.questions]
+                run.answer(event.key, "yes" if event.member == "a" else "no")
+                with pytest.raises(KeyError, match="nobody asks"):
+                    run.answer(event.key, "no")
+    assert office.sent == ["a"]
+    assert run.result.run_id == run.run_id
+    assert run.questions == []
+    assert (await office.team("z").start("Go.").wait()).status == "completed"
+
+
+async def test_cancelling_a_handle_stops_the_run() -> None:
+    office = Office()
+    async with office.team().start("Send mails.") as run:
+        async for event in run:
+            if isinstance(event, Paused):
+                await run.cancel()
+                break
+    with pytest.raises(RuntimeError, match="has not ended"):
+        _ = run.result
+    assert office.sent == []
+
+
 async def test_a_nested_team_pauses_the_whole_run() -> None:
     office, log = Office(), MemoryLog()
 
