@@ -120,7 +120,7 @@ class TaskSet(Sequence[TaskItem]):
     @property
     def fingerprint(self) -> str:
         """A hash of all items, whatever the set is called and whatever their order."""
-        dumps = sorted(item.model_dump_json() for item in self.items)
+        dumps = sorted(item.model_dump_json(exclude_defaults=True) for item in self.items)
         return hashlib.sha256("\n".join(dumps).encode()).hexdigest()[:16]
 
     def sample(self, n: int, *, seed: int = 0) -> TaskSet:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phalanx.benchmarks.statistics.correction import benjamini_hochberg, holm
@@ -13,6 +13,7 @@ stats = pytest.importorskip("scipy.stats")
 families = st.lists(st.floats(0, 1), min_size=1, max_size=12).map(lambda ps: {f"c{i}": p for i, p in enumerate(ps)})
 
 
+@settings(max_examples=25, deadline=None)
 @given(families)
 def test_holm_is_that_of_statsmodels(p_values: dict[str, float]) -> None:
     expected = multitest.multipletests(list(p_values.values()), method="holm")[1]

@@ -88,6 +88,23 @@ def test_the_always_valid_interval_is_wider_than_that_of_one_look_but_closes_in(
     assert plain < widths[2] < 3 * plain
 
 
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_the_ends_of_the_interval_are_where_a_bettor_would_have_won(level: float) -> None:
+    integrate = pytest.importorskip("scipy.integrate")
+    found = [1.0] * 9 + [-1.0] * 4 + [0.5, 0.25, 0.0, 0.0, -0.75]
+    interval = always_valid(found, level=level)
+    assert interval.low is not None
+    assert interval.high is not None
+
+    def wealth(angle: float, end: float, side: int) -> float:
+        stake = side * math.cos(angle)
+        return math.prod(1 + stake * (value - end) / (1 + abs(end)) for value in found)
+
+    for end, side in ((interval.high, -1), (interval.low, 1)):
+        mixed = integrate.quad(wealth, 0, math.pi / 2, args=(end, side))[0] / (math.pi / 2)
+        assert mixed == pytest.approx(2 / (1 - level), rel=1e-3)
+
+
 def test_swapping_the_systems_mirrors_the_interval() -> None:
     found = [0.5, -0.2, 1.0, 0.0, 0.3, 0.3]
     one, other = always_valid(found), always_valid([-value for value in found])

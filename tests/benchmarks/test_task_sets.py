@@ -131,7 +131,7 @@ def test_a_file_without_a_good_row_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_csv_row_of_another_length_is_bad_at_the_line_where_it_starts(tmp_path: Path) -> None:
-    file = written(tmp_path, "q.csv", 'question,gold\n"a\nb\nc",1\nq,2,3\n')
+    file = written(tmp_path, "q.csv", 'question,gold\n"a\nb\nc",1\n"d\ne",2,3\n')
     error = refusal(file)
     assert error.line == 5
     assert "has 3 fields, the header has 2" in str(error)
