@@ -88,7 +88,9 @@ async def _close(stream: Given) -> None:
 
 
 _TIMEOUTS = frozenset({"Timeout", "APITimeoutError", "ReadTimeout", "ConnectTimeout", "WriteTimeout", "PoolTimeout"})
-_UNREACHABLE = frozenset({"ConnectError", "ClientConnectorError", "ServerDisconnectedError", "ProxyError"})
+_UNREACHABLE = frozenset(
+    {"ConnectError", "ClientConnectorError", "ClientConnectorCertificateError", "ServerDisconnectedError", "ProxyError"}
+)
 _CUT = frozenset({"ReadError", "ClientPayloadError", "RemoteProtocolError", "IncompleteRead"})
 
 
@@ -111,9 +113,12 @@ def trouble_of(problem: BaseException) -> Trouble:
         return Trouble("cut", str(problem))
     if any(isinstance(each, JSONDecodeError | LookupError | AttributeError | TypeError) for each in chain):
         return Trouble("unreadable", f"the answer cannot be read ({problem})", status=200)
-    # A plain error inside LiteLLM, which it reports as a broken connection: asking again would not help.
-    own = any(type(each) in (ValueError, ImportError) for each in chain)
-    return Trouble("status", str(problem), status=None if own else _status(problem), headers=_headers(problem))
+    if any(type(each) in (ValueError, ImportError) for each in chain):
+        # A plain error inside LiteLLM, which it reports as a broken connection: asking again would not help.
+        return Trouble("status", str(problem))
+    if "APIConnectionError" in names:
+        return Trouble("unreachable", str(problem))
+    return Trouble("status", str(problem), status=_status(problem), headers=_headers(problem))
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:

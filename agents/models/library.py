@@ -196,7 +196,7 @@ class Library:
     def _mapper(self, model: str, provider: str, connection: Connection) -> Mapper:
         module, family = self.module, DIRECT[provider]
         _, _, key, base = self.locate(f"{provider}/{model}", connection)
-        key, base = key or connection.api_key, connection.api_base or base
+        key, base = key or connection.api_key or _key(provider), connection.api_base or base
         config = module.utils.ProviderConfigManager.get_provider_chat_config(
             model=model, provider=module.types.utils.LlmProviders(provider)
         )
@@ -336,6 +336,13 @@ def _address(provider: str, base: str | None) -> tuple[str | None, str | None, d
         base = base if whole else f"{base}/v1/messages"
         return base, base, {}
     return base, None, {}
+
+
+def _key(provider: str) -> str | None:
+    """The key in the environment, for the providers whose configuration does not look for it itself."""
+    variables = {"openai": ("OPENAI_API_KEY",), "openrouter": ("OPENROUTER_API_KEY", "OR_API_KEY"),
+                 "ollama_chat": ("OLLAMA_API_KEY",)}  # fmt: skip
+    return next((key for name in variables.get(provider, ()) if (key := os.environ.get(name))), None)
 
 
 def _openai_headers(organization: str | None) -> dict[str, str]:

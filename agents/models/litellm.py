@@ -241,8 +241,11 @@ class LiteLLM:
         return failure(trouble, self.name, secrets=self._secrets(), begun=begun)
 
     def _secrets(self) -> Iterator[str]:
-        if key := self._key()[0]:
-            yield key
+        if self._connection.api_key:
+            yield self._connection.api_key
+        for name, value in os.environ.items():
+            if name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")) and len(value) >= 8:
+                yield value
         for name, value in (*self._connection.extra_headers.items(), *self._options.items()):
             if isinstance(value, str) and any(word in name.lower() for word in ("auth", "key", "token", "secret")):
                 yield value

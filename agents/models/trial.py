@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from phalanx.messages import Completion, Message, Request, ToolSpec
+from phalanx.messages import Completion, Message, Request, ToolSpec, Usage
 
 from .direct import Direct, Family, RawAnswer
 from .mapping import JsonObject, Pieces, completion_of, messages_of, parameters_of
@@ -48,13 +48,17 @@ def check(direct: Direct, *, tools: bool) -> None:
                 pieces, read = Pieces(), direct.mapper.new_reader(sending.json_mode).chunk_parser
                 for event in EVENTS[family]:
                     pieces.add(direct.piece(read, json.loads(json.dumps(event))))
-                found = pieces.completion(REQUEST)
+                found = pieces.completion(REQUEST, _free)
             else:
                 raw = RawAnswer(200, {"content-type": "application/json"}, json.dumps(ANSWERS[family]).encode())
-                found = completion_of(direct.answer(sending, raw, data, given, facts), REQUEST)
+                found = completion_of(direct.answer(sending, raw, data, given, facts), REQUEST, _free)
         except Exception as problem:  # noqa: BLE001 - a changed library may raise anything
             raise Changed(f"{type(problem).__name__}: {problem}") from None
         _check_answer(found, "streamed" if stream else "whole")
+
+
+def _free(usage: Usage) -> Usage:
+    return usage
 
 
 def _check_request(body: JsonObject, headers: dict[str, str], tools: bool) -> None:
@@ -74,7 +78,7 @@ def _check_answer(found: Completion, how: str) -> None:
 
 _USE = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2}'}}
 _USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
-_HEAD = {"id": "c1", "created": 1, "model": "m"}
+_HEAD = {"id": "c1", "created": 1, "model": "m", "service_tier": "default"}
 _MESSAGE: JsonObject = {
     "id": "m1",
     "type": "message",

@@ -76,6 +76,7 @@ class Ways:
         self.general = General(library.module.acompletion, _call(sent, connection), connection.timeout, clients)
         self._kinds: dict[tuple[object, ...], _Kind] = {}
         self._said: set[str] = set()
+        self._verify = connection.ssl_verify
         self.direct, self.transport = self._choose(connection)
 
     def of(self, request: Request, *, stream: bool) -> Way:
@@ -106,9 +107,9 @@ class Ways:
             self._said.add(text)
             warn_here(text)
 
-    def general_way(self, way: Way, problem: str) -> Way:
-        """The general path instead of a way that turned out to be none; said once. Raises when it must be direct."""
-        return Way(way.parameters, self._not_direct(problem, unexpected=True))
+    def give_up(self, problem: str) -> Transport:
+        """The general path for a request that cannot be mapped; said once. Raises when it must be direct."""
+        return self._not_direct(problem, unexpected=True)
 
     def _choose(self, connection: Connection) -> tuple[Direct | None, Transport]:
         if self._path == "general":
@@ -134,6 +135,15 @@ class Ways:
         if stream:
             usage: JsonObject = {"stream_options": {"include_usage": True}}
             given |= {} if self.library.refused(self.provider, self.model, usage) else usage
+        way = self._direct_way(given, stream)
+        if way.sending is None and self._verify is not None:
+            self.say(
+                "ssl_verify= is given to LiteLLM's own call, which does not heed it for every provider; "
+                "SSL_CERT_FILE in the environment is heeded for all"
+            )
+        return way
+
+    def _direct_way(self, given: JsonObject, stream: bool) -> Way:
         if self.direct is None:
             return Way(given, self.transport)
         try:

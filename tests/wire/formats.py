@@ -106,7 +106,8 @@ class OpenAI:
         return reply.finish or ("tool_calls" if reply.uses else "stop")
 
     def _head(self, request: Received, kind: str) -> Json:
-        return {"id": "chatcmpl-1", "object": kind, "created": 1_700_000_000, "model": request.body.get("model")}
+        head = {"id": "chatcmpl-1", "object": kind, "created": 1_700_000_000, "service_tier": "default"}
+        return {**head, "model": request.body.get("model")}
 
     def _usage(self, reply: Reply) -> Json:
         return {

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -101,18 +102,23 @@ Script = Answer | Callable[[Received], Answer] | Sequence[Answer]
 class Server:
     """A running server: `url` is the api_base to give, `model` a model's name there, `requests` what came in so far."""
 
-    def __init__(self, name: FormatName, script: Script) -> None:
+    def __init__(self, name: FormatName, script: Script, certificate: tuple[str, str] | None = None) -> None:
         self.name, self.format, self._script = name, FORMATS[name], script
         self.requests: list[Received] = []
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._stopped = threading.Event()
         self._http = _Http(("127.0.0.1", 0), self)
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     @property
     def url(self) -> str:
         """The api_base that makes a client talk to this server."""
-        return f"http://127.0.0.1:{self._http.server_port}{self.format.base}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}{self.format.base}"
 
     @property
     def model(self) -> str:
@@ -157,9 +163,9 @@ class Server:
 
 
 @contextmanager
-def serve(name: FormatName, reply: Script = "hello") -> Iterator[Server]:
-    """A running server of a format, until the block ends."""
-    server = Server(name, reply)
+def serve(name: FormatName, reply: Script = "hello", *, certificate: tuple[str, str] | None = None) -> Iterator[Server]:
+    """A running server of a format, until the block ends; over TLS with a certificate's file and its key's."""
+    server = Server(name, reply, certificate)
     thread = threading.Thread(target=server._http.serve_forever, args=(0.005,), name=f"loopback-{name}", daemon=True)
     thread.start()
     try:
@@ -204,6 +210,11 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._exchange()
+
+    def do_CONNECT(self) -> None:
+        """A proxy was asked for a tunnel: that is taken down and refused."""
+        self.server.loopback.requests.append(Received("CONNECT", self.path, dict(self.headers), {}))
+        self._send(403, b"no tunnel", "text/plain", {})
 
     def _exchange(self) -> None:
         loopback = self.server.loopback

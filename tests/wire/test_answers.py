@@ -190,7 +190,19 @@ async def test_stop_words_and_top_p_are_sent(form: FormatName, path: Path, strea
     assert all(word in sent for word in ('"END"', '"FIN"', "0.25"))
 
 
-@pytest.mark.parametrize("form", ["openai", "vllm", "anthropic", "ollama"])
+@pytest.mark.parametrize(
+    ("provider", "form"),
+    [
+        ("openai", "openai"),
+        ("hosted_vllm", "vllm"),
+        ("anthropic", "anthropic"),
+        ("ollama", "ollama"),
+        ("groq", "openai"),
+        ("mistral", "openai"),
+        ("deepseek", "openai"),
+        ("openrouter", "openai"),
+    ],
+)
 @pytest.mark.parametrize(
     ("reply", "request_"),
     [
@@ -205,16 +217,17 @@ async def test_stop_words_and_top_p_are_sent(form: FormatName, path: Path, strea
     ids=["text", "calls", "tools", "no tools now", "schema", "bare", "sampling"],
 )
 async def test_both_paths_send_the_same_and_give_the_same(
-    form: FormatName, reply: Reply, request_: Request, streamed: bool
+    provider: str, form: FormatName, reply: Reply, request_: Request, streamed: bool
 ) -> None:
+    name = f"{provider}/loopback"
     with serve(form, reply) as server:
-        direct = await hear(model_at(server, "direct"), request_, streamed=streamed)
-        general = await hear(model_at(server, "general"), request_, streamed=streamed)
+        direct = await hear(model_at(server, "direct", name=name), request_, streamed=streamed)
+        general = await hear(model_at(server, "general", name=name), request_, streamed=streamed)
 
         first, second = server.requests
     assert first.path == second.path
     assert first.body == second.body
     assert direct.plain == general.plain
     assert direct.deltas == general.deltas
-    ours = {"authorization", "x-api-key", "anthropic-version", "anthropic-beta"}
+    ours = {"authorization", "x-api-key", "anthropic-version", "anthropic-beta", "http-referer", "x-title"}
     assert {name: first.headers.get(name) for name in ours} == {name: second.headers.get(name) for name in ours}
