@@ -82,10 +82,11 @@ class Transitions(Data):
 
     def __str__(self) -> str:
         sign = ">" if self.helped else "=" if self.fixed == self.broke else "<"
-        word = "talking helped" if self.helped else "talking changed nothing" if sign == "=" else "talking hurt"
+        share = {">": "more than", "=": "as much as", "<": "less than"}[sign]
         rule = f"c(1-a) = {self.gain:.4f} {sign} e·a = {self.loss:.4f}"
         table = f"kept {self.kept}, fixed {self.fixed}, broke {self.broke}, missed {self.missed} of n={self.n}"
-        return f"{word}: {rule} ({table}; {self.before:.4f} -> {self.after:.4f}, mid-p={self.test().mid_p:.3g})"
+        facts = f"{table}; {self.before:.4f} -> {self.after:.4f}, mid-p={self.test().mid_p:.3g}"
+        return f"the round fixed {share} it broke: {rule} ({facts})"
 
 
 def transitions(before: Sequence[bool], after: Sequence[bool]) -> Transitions:

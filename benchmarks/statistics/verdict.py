@@ -22,7 +22,7 @@ MARGIN = 0.02
 class Verdict(Data):
     """One system against another on the same items.
 
-    kind: better or worse (the interval excludes 0, and the adjusted p-value of its family, if it has one, is below
+    kind: better or worse (the interval excludes 0 and the p-value, adjusted if it belongs to a family, is at most
     1 − level), tied (the interval lies within ±margin), or not enough items. difference: mean of a − b with its
     interval. test: McNemar's or a sign-flip test of no difference. cost_ratio: cost of a over cost of b, None when a
     cost is unknown or b's is zero. more_items: how many more it would take, None where it is settled: enough to
@@ -75,12 +75,12 @@ class Verdict(Data):
         return self.test.mid_p if isinstance(self.test, McNemar) else self.test.p_value
 
     def within_family(self, adjusted: Adjusted) -> Verdict:
-        """This verdict as one of a family of comparisons: better and worse then need the adjusted p-value too."""
+        """This verdict as one of a family of comparisons: better and worse then need the adjusted p-value."""
         if not math.isclose(adjusted.p_value, self.p_value, rel_tol=1e-9, abs_tol=1e-15):
             raise ValidationError(
                 f"the adjusted p-value is for p={adjusted.p_value:g}, but this comparison has p={self.p_value:g}"
             )
-        kind = _kind(self.difference, self.margin, adjusted)
+        kind = _kind(self.difference, self.margin, adjusted.adjusted)
         more = self.more_items
         if kind == "not enough items" and more is None:
             more = _more_items(self.difference, self.margin)
@@ -110,7 +110,7 @@ def compare(
     found = paired_difference(a, b, clusters=clusters, level=level)
     binary = clusters is None and all(score in (0, 1) for scores in (a, b) for score in scores)
     test = mcnemar(a, b) if binary else sign_flip(a, b, clusters=clusters, seed=seed)
-    kind = _kind(found, margin, None)
+    kind = _kind(found, margin, test.mid_p if isinstance(test, McNemar) else test.p_value)
     return Verdict(
         kind=kind,
         a=names[0],
@@ -160,13 +160,13 @@ def cost_ratio(
     )
 
 
-def _kind(found: Estimate, margin: float, adjusted: Adjusted | None) -> Kind:
+def _kind(found: Estimate, margin: float, p_value: float) -> Kind:
     low, high = found.low, found.high
     if low is None or high is None:
         return "not enough items"
     if -margin <= low and high <= margin:
         return "tied"
-    believed = adjusted is None or adjusted.significant(1 - found.level)
+    believed = p_value <= 1 - found.level + 1e-12
     if believed and low > 0:
         return "better"
     if believed and high < 0:

@@ -17,7 +17,7 @@ def test_the_recorded_debate_fixed_less_than_it_broke() -> None:
     found = Transitions(kept=1834 - 298, broke=298, fixed=264, missed=4800 - 1834 - 264)
     assert round(found.after * 4800) == 1800
     assert not found.helped
-    assert str(found).startswith("talking hurt: c(1-a) = 0.0550 < e·a = 0.0621")
+    assert str(found).startswith("the round fixed less than it broke: c(1-a) = 0.0550 < e·a = 0.0621")
 
 
 def test_rates_predict_the_golden_rounds() -> None:
@@ -39,7 +39,7 @@ def test_rates_of_what_did_not_occur_are_unknown() -> None:
 def test_as_many_fixed_as_broken_is_no_change() -> None:
     found = transitions([True, False], [False, True])
     assert not found.helped
-    assert str(found).startswith("talking changed nothing")
+    assert str(found).startswith("the round fixed as much as it broke")
 
 
 def test_rounds_of_different_size_are_refused() -> None:

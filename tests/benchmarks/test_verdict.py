@@ -89,6 +89,16 @@ def test_within_a_family_better_needs_the_adjusted_p_value_too() -> None:
     assert "holm, 4 comparisons" in str(corrected["system 0"])
 
 
+def test_few_clusters_cannot_say_better_even_when_all_agree() -> None:
+    b = [0.5, 0.45, 0.5, 0.52] * 5
+    a = [score + 0.3 + 0.01 * (place // 4) for place, score in enumerate(b)]
+    found = compare(a, b, clusters=[place // 4 for place in range(20)])
+    assert found.difference.low is not None
+    assert found.difference.low > 0
+    assert found.p_value == pytest.approx(2 / 32)
+    assert found.kind == "not enough items"
+
+
 def test_an_adjusted_p_value_of_another_comparison_is_refused() -> None:
     with pytest.raises(ValidationError, match="but this comparison has"):
         compare(*counts(5, 2, 10)).within_family(holm({"other": 0.9})["other"])
