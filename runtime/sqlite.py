@@ -1,0 +1,210 @@
+"""A log in one SQLite file: survives the process, can be shared by several, needs nothing installed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from phalanx.errors import LogError
+
+from .bodies import digest_of
+from .codec import Codec
+from .log import Watch, check_after, check_stream
+from .sqlite_engine import Engine, Pending
+from .sqlite_file import LogFile
+from .sqlite_format import Durable
+
+T = TypeVar("T")
+
+FEW = 64
+MANY = 512
+"""How many records are read at once: a few in the event loop, more by the thread."""
+
+
+class SqliteLog:
+    """A log in an SQLite file. Nothing is opened before the first use, and reading creates no file.
+
+    path: on a local disk; write-ahead logging does not work on network shares. While the log is open, this process
+        must not open the file by other means (to copy it, say): closing it again would take away the log's locks.
+    durable: what an append that has returned survives. "normal": the end of this process, whatever ends it; when
+        the machine goes down the last moments may be missing, never something in between. "full": that too; each
+        group of appends waits for the disk.
+    redact: applied to every text before it is written; see `Codec`.
+    timeout: seconds to wait for another process that is writing. poll: seconds between looks at what others wrote,
+        while somebody watches. max_bytes: the most the file may grow to.
+
+    All errors of the file are LogError: damaged, another program's, of a newer version, read-only, locked, full. A
+    cancelled append is written all the same, and returns before it is cancelled: what was written is always known.
+    """
+
+    instant = False
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durable: Durable = "normal",
+        redact: Callable[[str], str] | None = None,
+        timeout: float = 10.0,
+        poll: float = 0.1,
+        max_bytes: int | None = None,
+    ) -> None:
+        where = os.fspath(path)
+        if not where or where == ":memory:" or where.startswith("file:"):
+            raise ValueError(f"a log needs the path of a file, not {where!r}; to keep nothing use MemoryLog()")
+        if durable not in ("normal", "full"):
+            raise ValueError(f"durable is 'normal' or 'full', not {durable!r}")
+        if timeout < 0 or poll <= 0 or (max_bytes is not None and max_bytes <= 0):
+            raise ValueError("timeout cannot be negative, and poll and max_bytes must be positive")
+        self.path = Path(where)
+        self.codec = Codec(redact)
+        self._engine = Engine(self.path, durable=durable, timeout=timeout, poll=poll, max_bytes=max_bytes)
+
+    async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
+        """See `Log.append`. Raises LogError, too, when a record cannot be stored or the file cannot be written."""
+        check_stream(stream)
+        rows: list[tuple[str, bytes]] = []
+        bodies: dict[str, bytes] = {}
+        for record in records:
+            kind, data, more = self.codec.encode(record, self._engine.known)
+            rows.append((kind, data))
+            if more:
+                bodies.update(more)
+        return await self._write(Pending(stream, rows, bodies, expect))
+
+    async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
+        """See `Log.read`."""
+        check_stream(stream)
+        check_after(after)
+        records: list[tuple[int, object]] = []
+        nothing: list[tuple[int, object]] = []
+        limit = FEW
+        while True:
+            work: Callable[[LogFile], list[tuple[int, object]]] = partial(self._decoded, stream, after, limit)
+            found = await self._do(work, nothing, quick=limit == FEW)
+            records += found
+            if len(found) < limit:
+                return records
+            after, limit = found[-1][0], MANY
+
+    def watch(self, stream: str, after: int = 0) -> Watch:
+        """See `Log.watch`: at once for what this log writes, within `poll` seconds for other processes."""
+        check_stream(stream)
+        check_after(after)
+        return Watch(after, partial(self._read_until_closed, stream), partial(self._engine.bell, stream))
+
+    async def streams(self, prefix: str = "") -> list[str]:
+        """See `Log.streams`."""
+        return await self._do(lambda file: file.streams(prefix), [], quick=False)
+
+    async def put(self, body: bytes) -> str:
+        """See `Log.put`. Text is redacted first; the hash is that of what is kept."""
+        if self.codec.redact is not None:
+            try:
+                body = self.codec.redact(body.decode()).encode()
+            except UnicodeDecodeError:
+                pass  # no text, so nothing that a redaction could read
+        digest = digest_of(body)
+        if digest not in self._engine.known:
+            await self._write(Pending("", (), {digest: body}, None))
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """See `Log.get`."""
+        found = await self._do(lambda file: file.body(digest), None, quick=True)
+        if found is None:
+            raise LogError(f"no body with hash {digest} in {self.path}")
+        return found
+
+    async def check(self) -> list[str]:
+        """What is wrong with the file, in words; empty when nothing is. Reads all of it."""
+        return await self._do(self._problems, [], quick=False)
+
+    async def aclose(self) -> None:
+        """Write what is pending, end what is watching, and let go of the file; then the log is closed for good."""
+        if (ticket := self._engine.shut()) is not None:
+            await ticket.wait()
+        self._engine.join()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"SqliteLog({str(self.path)!r})"
+
+    def __del__(self) -> None:
+        engine: Engine | None = getattr(self, "_engine", None)
+        if engine is not None and engine.in_use:
+            engine.shut()
+            warnings.warn(
+                f"unclosed log {self.path}; use `async with`, or await aclose()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    async def _write(self, pending: Pending) -> int:
+        self._engine.submit(pending)
+        cancelled: BaseException | None = None
+        try:
+            # Whoever else appends in this turn of the loop comes into the same transaction.
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+        except anyio.get_cancelled_exc_class() as cancellation:
+            cancelled = cancellation
+        if not pending.ticket.done:
+            self._engine.flush()
+        return await pending.ticket.wait(cancelled)
+
+    async def _do(self, work: Callable[[LogFile], T], otherwise: T, *, quick: bool) -> T:
+        ticket = self._engine.here(work) if quick else None
+        if ticket is None:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            return await self._engine.there(work, otherwise).wait_or_leave()
+        await anyio.lowlevel.checkpoint()
+        return ticket.result()
+
+    async def _read_until_closed(self, stream: str, after: int) -> list[tuple[int, object]]:
+        try:
+            return await self.read(stream, after)
+        except LogError:
+            if self._engine.closed:
+                return []
+            raise
+
+    def _decoded(self, stream: str, after: int, limit: int, file: LogFile) -> list[tuple[int, object]]:
+        records = []
+        for position, kind, data in file.rows(stream, after, limit):
+            try:
+                records.append((position, self.codec.decode(kind, data, file.body)))
+            except LogError as problem:
+                raise LogError(f"record {position} of stream {stream!r} in {self.path}: {problem}") from problem
+        return records
+
+    def _problems(self, file: LogFile) -> list[str]:
+        problems = file.problems()
+        for digest in file.digests():
+            try:
+                file.body(digest)
+            except LogError as problem:
+                problems.append(str(problem))
+        for stream in file.streams(""):
+            after = 0
+            try:
+                while found := self._decoded(stream, after, MANY, file):
+                    after = found[-1][0]
+            except LogError as problem:
+                problems.append(str(problem))
+        return problems

@@ -1,0 +1,193 @@
+"""One connection to a log's SQLite file: it writes batches and reads streams, without waiting for anybody.
+
+    streams(id, name)            records(at, kind, data, sum)            bodies(digest, body)
+
+`at` is the stream's id times 2^32 plus the record's position, so one key gives order, uniqueness and neighbourhood.
+`sum` is a CRC-32 of kind and data; a body is checked against its digest: a flipped bit is found when it is read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from phalanx.errors import LogConflict, LogError
+
+from .bodies import digest_of
+
+POSITIONS = 1 << 32
+
+
+class Row(NamedTuple):
+    """A record as it stands in the file."""
+
+    position: int
+    kind: str
+    data: bytes
+
+
+class Batch:
+    """Records for the end of one stream, and bodies: written together or not at all. `head` is where it ended then."""
+
+    __slots__ = ("bodies", "conflict", "expect", "head", "rows", "stream")
+
+    def __init__(
+        self, stream: str, rows: Sequence[tuple[str, bytes]], bodies: dict[str, bytes], expect: int | None
+    ) -> None:
+        self.stream, self.rows, self.bodies, self.expect = stream, rows, bodies, expect
+        self.head = 0
+        self.conflict: LogConflict | None = None
+
+
+class LogFile:
+    """One connection to a log's file. It must not be used by two threads at once."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self._connection = path, connection
+        self._heads: dict[str, tuple[int, int]] = {}
+        self._version = -1
+
+    def write(self, batches: Sequence[Batch]) -> None:
+        """Write batches in their order, in one transaction; sets `head` or `conflict` of each. Raises sqlite3.Error."""
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            heads = self._current_heads()
+            rows: list[tuple[object, ...]] = []
+            bodies: dict[str, bytes] = {}
+            grown: dict[str, tuple[int, int]] = {}
+            for batch in batches:
+                if batch.stream:
+                    place, head = grown.get(batch.stream) or heads.get(batch.stream) or self._head(batch)
+                    batch.head, batch.conflict = head, None
+                    if batch.expect is not None and batch.expect != head:
+                        batch.conflict = LogConflict(batch.stream, expected=batch.expect, actual=head)
+                        continue
+                    for kind, data in batch.rows:
+                        head += 1
+                        rows.append((place + head, kind, data, _sum(kind, data)))
+                    batch.head = head
+                    if batch.rows:
+                        grown[batch.stream] = place, head
+                bodies.update(batch.bodies)
+            self._insert("INSERT OR IGNORE INTO bodies VALUES ", [(bytes.fromhex(d), b) for d, b in bodies.items()])
+            self._insert("INSERT INTO records VALUES ", rows)
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        heads.update(grown)
+
+    def rows(self, stream: str, after: int, limit: int) -> list[Row]:
+        """Records after a position, in order, at most so many.
+
+        Raises LogError when one is missing or damaged, sqlite3.Error when the file cannot be read.
+        """
+        place = self._place(stream)
+        if place is None:
+            return []
+        found = self._connection.execute(
+            "SELECT at, kind, data, sum FROM records WHERE at > ? AND at < ? ORDER BY at LIMIT ?",
+            (place + after, place + POSITIONS, limit),
+        ).fetchall()
+        rows = [Row(at - place, kind, data) for at, kind, data, _ in found]
+        for expected, (row, (*_, total)) in enumerate(zip(rows, found, strict=True), after + 1):
+            if row.position != expected:
+                raise LogError(f"{self.path} is damaged: record {expected} of stream {stream!r} is missing")
+            if type(row.kind) is not str or type(row.data) is not bytes or _sum(row.kind, row.data) != total:
+                raise LogError(
+                    f"{self.path} is damaged: record {expected} of stream {stream!r} is not what was written"
+                )
+        return rows
+
+    def head(self, stream: str) -> int:
+        """Where a stream ends; 0 when there is none."""
+        place = self._place(stream)
+        return 0 if place is None else self._end(place)
+
+    def body(self, digest: str) -> bytes:
+        """A body by its digest. Raises LogError when there is none, or it is damaged."""
+        try:
+            key = bytes.fromhex(digest)
+        except ValueError:
+            key = b""
+        found = self._connection.execute("SELECT body FROM bodies WHERE digest = ?", (key,)).fetchone()
+        if found is None:
+            raise LogError(f"no body with hash {digest} in {self.path}")
+        body: bytes = found[0]
+        if type(body) is not bytes or digest_of(body) != digest:
+            raise LogError(f"{self.path} is damaged: the body with hash {digest} is not what was written")
+        return body
+
+    def digests(self) -> list[str]:
+        """The digests of all bodies."""
+        return [key.hex() for (key,) in self._connection.execute("SELECT digest FROM bodies ORDER BY rowid")]
+
+    def streams(self, prefix: str) -> list[str]:
+        """The names of streams that hold records and begin with `prefix`, sorted."""
+        found = self._connection.execute(
+            "SELECT name, id FROM streams WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
+        ).fetchall()
+        return sorted(name for name, place in found if self._end(place * POSITIONS))
+
+    def version(self) -> int:
+        """A number that changes when another connection has written."""
+        found: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
+    def checkpoint(self) -> None:
+        """Move what can be moved from the write-ahead log into the file."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong with the file; empty when nothing is."""
+        return [each for (each,) in self._connection.execute("PRAGMA integrity_check") if each != "ok"]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _current_heads(self) -> dict[str, tuple[int, int]]:
+        # Inside a write transaction nobody else can write, so what this connection wrote last still holds unless
+        # another one wrote since, which the version tells.
+        version = self.version()
+        if version != self._version or len(self._heads) > 10_000:
+            self._version = version
+            self._heads.clear()
+        return self._heads
+
+    def _head(self, batch: Batch) -> tuple[int, int]:
+        place = self._place(batch.stream)
+        if place is None:
+            if not batch.rows or batch.expect:
+                return 0, 0
+            cursor = self._connection.execute("INSERT INTO streams (name) VALUES (?)", (batch.stream,))
+            return (cursor.lastrowid or 0) * POSITIONS, 0
+        return place, self._end(place)
+
+    def _place(self, stream: str) -> int | None:
+        found = self._connection.execute("SELECT id FROM streams WHERE name = ?", (stream,)).fetchone()
+        return None if found is None else found[0] * POSITIONS
+
+    def _end(self, place: int) -> int:
+        last = self._connection.execute(
+            "SELECT max(at) FROM records WHERE at > ? AND at < ?", (place, place + POSITIONS)
+        ).fetchone()[0]
+        return 0 if last is None else last - place
+
+    def _insert(self, into: str, rows: Sequence[tuple[object, ...]]) -> None:
+        # Few statements rather than one a row: each gives the interpreter away, and a busy loop gives it back late.
+        at = 0
+        while at < len(rows):
+            count = next(size for size in (64, 16, 4, 1) if at + size <= len(rows))
+            values = ", ".join(["(" + ", ".join("?" * len(rows[at])) + ")"] * count)
+            self._connection.execute(into + values, [value for row in rows[at : at + count] for value in row])
+            at += count
+
+
+def _sum(kind: str, data: bytes) -> int:
+    return zlib.crc32(data, zlib.crc32(kind.encode()))
