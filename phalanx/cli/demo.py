@@ -1,0 +1,138 @@
+"""`phalanx demo`: two teams at work, without a key."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phalanx.agents.agent import Agent
+from phalanx.agents.models.model import Model
+from phalanx.errors import TeamError
+from phalanx.teams.result import TeamResult
+from phalanx.teams.team import AgentTeam
+
+from . import logs, show
+from .failures import WrongUse, exit_code
+from .options import check_api_base, one_model
+from .text import one_line, visible
+from .watch import watch
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LATENCY = (0.9, 0.25)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One team of the demo, made with its members' model, and a question whose answer is known.
+
+    wrong: answers that suggest themselves.
+    """
+
+    title: str
+    team: Callable[[Model], AgentTeam]
+    question: str
+    gold: str
+    wrong: tuple[str, ...]
+
+
+SCENES = (
+    Scene(
+        "A hierarchy: a lead delegates, the workers do the parts, the lead reviews and answers.",
+        lambda model: AgentTeam.hierarchical("lead", ["researcher", "planner", "critic"], name="hierarchy",
+                                             model=model),
+        "A snail climbs a wall of 10 metres. Each day it climbs 3 metres up, each night it slides 2 metres back. "
+        "On which day does it first reach the top? Give the number of the day.",
+        "8",
+        ("10", "9", "7"),
+    ),
+    Scene(
+        "A debate: blind drafts, then each sees the others' answers and revises; the last round is voted on.",
+        lambda model: AgentTeam.debate([Agent("debater", name=each) for each in ("ada", "bob", "cleo")], 2,
+                                       name="debate", model=model),
+        "A bat and a ball cost 110 cents together. The bat costs 100 cents more than the ball. "
+        "How many cents does the ball cost? Give the number.",
+        "5",
+        ("10", "15", "1"),
+    ),
+)  # fmt: skip
+
+
+def demo(*, model: str | None, api_base: str | None, seed: int, fast: bool, debug: bool) -> int:
+    """Show the teams at work, then what each cost and how to go on; gives the exit code of the one that did worst."""
+    logs.configure(debug)
+    check_api_base(model, api_base)
+    if api_base is not None and model is None:
+        raise WrongUse("--api-base needs --model: simulated members ask nobody")
+    where = show.console()
+    watched = sys.stdout.isatty() and not fast
+    asked = simulated(LATENCY if watched else 0.0) if model is None else one_model(model, api_base)
+    if model is None:
+        _say(
+            where,
+            "The members of these teams are SIMULATED: made-up answers by dice, no model is asked.",
+            "bold yellow",
+        )
+        _say(where, "They know the right answer with a known probability, so that teams can be tried without a key.")
+    else:
+        _say(where, f"Every member asks {model}. This costs what the provider takes for it.", "bold")
+    costs = [_play(where, scene, asked, seed=seed, debug=debug) for scene in SCENES]
+    where.print()
+    _say(
+        where, "What each cost" + ("" if model else " (simulated: tokens are estimates, no money is involved)"), "bold"
+    )
+    where.print(show.cost_table(costs))
+    _show_next(where, model)
+    return max(exit_code(cost.result.status) for cost in costs)
+
+
+def simulated(latency: float | tuple[float, float]) -> Model:
+    """Members that are right more often than not, tend to the same mistake, and learn from each other."""
+    from phalanx.agents.models.simulated import SimulatedModel
+
+    return SimulatedModel(
+        0.6, answers={each.question: (each.gold, (each.gold, *each.wrong)) for each in SCENES}, distractor=0.8,
+        revise_right=0.5, revise_wrong=0.05, judge_skill=0.9, latency=latency, seed=11,
+    )  # fmt: skip
+
+
+def _play(where: Console, scene: Scene, model: Model, *, seed: int, debug: bool) -> show.Cost:
+    team = scene.team(model)
+    where.print()
+    _say(where, scene.title, "bold")
+    _say(where, scene.question, "dim")
+    view = show.view_for(where)
+    try:
+        result = watch(
+            team, scene.question, view, seed=seed, streaming=show.is_live(view),
+            also=logs.event_log(debug),
+        )  # fmt: skip
+    except TeamError as failure:
+        if not isinstance(failure.result, TeamResult):
+            raise
+        result = failure.result
+    answered = one_line(result.content.strip().splitlines()[-1] if result.content.strip() else "(none)", 60)
+    _say(where, f"{answered}   [right: {scene.gold}]", "bold")
+    return show.Cost(team.name, result, answered)
+
+
+def _show_next(where: Console, model: str | None) -> None:
+    """The one line that does the same with a real model, and what else there is."""
+    if model is None:
+        from phalanx.agents.models.resolve import default_name
+        from phalanx.settings import Settings
+
+        name = default_name(Settings.from_environment()) or "openai/gpt-4o-mini"
+        _say(where, "The same with a real model:")
+        _say(where, f"  phalanx demo --model {name}", "bold")
+    _say(where, "A team of your own:")
+    _say(where, '  phalanx init team.yaml && phalanx run team.yaml "your task"', "bold")
+
+
+def _say(where: Console, line: str, style: str = "") -> None:
+    from rich.text import Text
+
+    where.print(Text(visible(line), style), soft_wrap=not where.is_terminal)

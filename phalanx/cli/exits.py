@@ -1,0 +1,45 @@
+"""What the command exits with. Nothing heavy is loaded here, so that help comes at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    completed
+  1    the team failed: there is no answer
+  2    the command, the task or a file is wrong
+  3    undecided or partial: there is an answer, with a reservation
+  4    stopped by a limit
+  5    configuration: no model, no key, a setting that cannot work
+  130  interrupted (143: terminated)"""
+
+
+@contextmanager
+def reported(debug: bool) -> Iterator[None]:
+    """Turn whatever is raised inside into one line on stderr and an exit code.
+
+    The traceback comes before it with `debug`, or when PHALANX_LOG_LEVEL is DEBUG.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read our output is gone; the interpreter must not flush to it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAILED) from None
+    except (Exception, KeyboardInterrupt) as failure:  # noqa: BLE001 - the last place to tell of it
+        from .failures import code_of, describe, is_interruption, say
+
+        if is_interruption(failure):
+            say("phalanx: interrupted")
+        else:
+            if debug or os.environ.get("PHALANX_LOG_LEVEL", "").upper() == "DEBUG":
+                traceback.print_exception(failure)
+            say(f"phalanx: error: {describe(failure)}")
+        raise SystemExit(code_of(failure)) from None

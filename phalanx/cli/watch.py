@@ -1,0 +1,125 @@
+"""A team at work under somebody's eyes: run to its end, shown as it goes, and left clean whatever happens."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, Self
+
+import anyio
+
+from .failures import Interrupted
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from phalanx.agents.task import Context
+    from phalanx.runtime.events import AnyEvent
+    from phalanx.runtime.limits import Limits
+    from phalanx.teams.result import TeamResult
+    from phalanx.teams.team import AgentTeam
+
+TICK = 0.1
+CLOSING = 5.0
+
+
+class View(Protocol):
+    """Shows a run. Entered before its first event, left after its last."""
+
+    progress: Progress
+
+    def see(self, event: AnyEvent) -> None:
+        """Take in the next event."""
+        ...
+
+    def draw(self) -> None:
+        """Called ten times a second while the run works."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def watch(
+    team: AgentTeam,
+    task: str,
+    view: View,
+    *,
+    context: Context | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+    streaming: bool = False,
+    also: Callable[[AnyEvent], None] | None = None,
+) -> TeamResult:
+    """Run a team on a task in an event loop of its own, and let go of its connections.
+
+    streaming: ask for streamed answers, so that the view sees words as they come. also: gets every event too.
+    Raises what `team.run` raises; Interrupted, after every member was cancelled, on Ctrl-C and on SIGTERM.
+    """
+
+    def see(event: AnyEvent) -> None:
+        view.see(event)
+        if also is not None:
+            also(event)
+
+    async def ask() -> TeamResult:
+        if not streaming:
+            return await team.run(task, context, limits=limits, seed=seed, on_event=see)
+        events = team.stream(task, context, limits=limits, seed=seed)
+        try:
+            async for event in events:
+                see(event)
+        except BaseException:
+            await events.aclose()
+            async for event in events:  # what the run said while it was cancelled: what it has spent
+                see(event)
+            raise
+        return events.result
+
+    async def work() -> TeamResult:
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_keep_drawing, view)
+                try:
+                    result = await ask()
+                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
+                    failure = problem
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.move_on_after(CLOSING, shield=True):
+                await team.aclose()
+        if failure is not None:
+            raise failure
+        return result
+
+    with _signals() as received, view:
+        try:
+            return anyio.run(work)
+        except KeyboardInterrupt:
+            raise Interrupted(received[-1] if received else signal.SIGINT) from None
+
+
+async def _keep_drawing(view: View) -> None:
+    while True:
+        view.draw()
+        await anyio.sleep(TICK)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """SIGTERM cancels as cleanly as Ctrl-C does; gives the list of the signals that came that way."""
+    received: list[int] = []
+
+    def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        received.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,75 @@
+"""What the command says about itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import clean, phalanx
+
+COMMANDS = ("run", "demo", "diagram", "doctor", "init")
+
+
+def test_the_version_is_the_installed_one(tmp_path: Path) -> None:
+    done = phalanx("--version", cwd=tmp_path)
+
+    assert (done.code, done.out) == (0, f"phalanx {version('phalanx')}\n")
+
+
+def test_the_installed_command_is_the_module_that_python_runs() -> None:
+    (command,) = entry_points(group="console_scripts", name="phalanx")
+
+    assert command.value == "phalanx.cli:main"
+    assert callable(command.load())
+
+
+def test_help_names_the_commands_and_the_exit_codes_and_no_command_is_a_call_for_help(tmp_path: Path) -> None:
+    helped = phalanx("--help", cwd=tmp_path)
+    bare = phalanx(cwd=tmp_path)
+
+    assert helped.code == 0
+    for word in (*COMMANDS, "4    stopped by a limit", "130  interrupted"):
+        assert word in helped.out
+    assert bare.out + bare.err == helped.out
+    assert bare.code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_that_fits_80_columns(command: str, tmp_path: Path) -> None:
+    done = phalanx(command, "-h", cwd=tmp_path)
+
+    assert done.code == 0
+    assert "Exit codes:" in done.out
+    assert "\x1b" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_a_command_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    done = phalanx("rum", cwd=tmp_path)
+
+    assert done.code == 2
+    assert "rum" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["doctor", "--help"]])
+def test_help_comes_without_loading_what_runs_teams(arguments: list[str], tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        f"sys.argv = ['phalanx', *{arguments!r}]\n"
+        "from phalanx.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'litellm', 'openai', 'rich', 'structlog', 'asyncio', 'anyio', 'aiohttp', 'phalanx.messages'}\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr == "LOADED []\n"
