@@ -13,7 +13,7 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -31,7 +31,9 @@ from .mapping import Pieces, completion_of, messages_of
 from .model import FREE
 from .names import KEY_VARIABLES, check_provider
 from .ollama import address
-from .options import Path, check_options, checked_base, checked_path, checked_timeout, checked_verification, shown
+from .options import (
+    Path, check_options, checked_base, checked_path, checked_timeout, checked_verification, secrets_in, shown,
+)  # fmt: skip
 from .way import Transport, Way, Ways
 
 ENVIRONMENT = {
@@ -238,18 +240,8 @@ class LiteLLM:
         return tariff.priced(usage) if self._price is None and tariff is not None else usage.priced(self._price)
 
     def _failure(self, trouble: Trouble, *, begun: bool = False) -> LLMCallError:
-        return failure(trouble, self.name, secrets=self._secrets(), begun=begun)
-
-    def _secrets(self) -> Iterator[str]:
-        if self._connection.api_key:
-            yield self._connection.api_key
-        for name, value in os.environ.items():
-            if name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")) and len(value) >= 8:
-                yield value
-        for name, value in (*self._connection.extra_headers.items(), *self._options.items()):
-            if isinstance(value, str) and any(word in name.lower() for word in ("auth", "key", "token", "secret")):
-                yield value
-                yield value.removeprefix("Bearer ")
+        at, given = self._connection, {**self._connection.extra_headers, **self._options}
+        return failure(trouble, self.name, secrets=secrets_in(at.api_key, at.api_base, given), begun=begun)
 
 
 @dataclass(frozen=True)

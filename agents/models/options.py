@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
 from phalanx.errors import ConfigurationError
 from phalanx.settings import nearest
@@ -33,6 +35,21 @@ def checked_base(base: str | None) -> str | None:
     if base is not None and not base.startswith(("http://", "https://")):
         raise ConfigurationError(f"api_base={shown(base)!r} must be an address that begins with http:// or https://")
     return base
+
+
+def secrets_in(key: str | None, address: str | None, named: Mapping[str, object]) -> Iterator[str]:
+    """Every text that no message may hold: a key, a password in an address, options and variables named like keys."""
+    if key:
+        yield key
+    if address and (password := urlsplit(address).password):
+        yield password
+    for name, value in named.items():
+        if isinstance(value, str) and any(word in name.lower() for word in ("auth", "key", "token", "secret")):
+            yield value
+            yield value.removeprefix("Bearer ")
+    for name, value in os.environ.items():
+        if name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")) and len(value) >= 8:
+            yield value
 
 
 def shown(address: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from phalanx.messages import Completion, Message, Request, ToolSpec, Usage
 
-from .direct import Direct, Family, RawAnswer
+from .direct import Direct, Family, NotDirect, RawAnswer, Sending
 from .mapping import JsonObject, Pieces, completion_of, messages_of, parameters_of
 
 REQUEST = Request(
@@ -32,29 +32,35 @@ def check(direct: Direct, *, tools: bool) -> None:
     tools: whether the model takes any. Raises Changed when something else comes out, and NotDirect when this model
     does not go the direct path at all.
     """
-    family = direct.mapper.family
     asked = REQUEST if tools else replace(REQUEST, tools=())
     for stream in (False, True):
         parameters = parameters_of(asked, model=direct.mapper.model, output=False)
-        sending = direct.prepare(
-            parameters | ({"stream_options": {"include_usage": True}} if stream else {}), stream=stream
-        )
-        facts = dict(direct.mapper.facts)
-        given = dict(sending.parameters)
+        if stream:
+            parameters["stream_options"] = {"include_usage": True}
         try:
-            body, headers, data = direct.request(sending, messages_of(REQUEST), given, facts)
-            _check_request(json.loads(body), headers, tools)
-            if stream:
-                pieces, read = Pieces(), direct.mapper.new_reader(sending.json_mode).chunk_parser
-                for event in EVENTS[family]:
-                    pieces.add(direct.piece(read, json.loads(json.dumps(event))))
-                found = pieces.completion(REQUEST, _free)
-            else:
-                raw = RawAnswer(200, {"content-type": "application/json"}, json.dumps(ANSWERS[family]).encode())
-                found = completion_of(direct.answer(sending, raw, data, given, facts), REQUEST, _free)
+            sending = direct.prepare(parameters, stream=stream)
+        except NotDirect:
+            raise
         except Exception as problem:  # noqa: BLE001 - a changed library may raise anything
             raise Changed(f"{type(problem).__name__}: {problem}") from None
+        try:
+            body, headers, found = _through(direct, sending)
+        except Exception as problem:  # noqa: BLE001 - a changed library may raise anything
+            raise Changed(f"{type(problem).__name__}: {problem}") from None
+        _check_request(json.loads(body), headers, tools)
         _check_answer(found, "streamed" if stream else "whole")
+
+
+def _through(direct: Direct, sending: Sending) -> tuple[bytes, dict[str, str], Completion]:
+    family, given, facts = direct.mapper.family, dict(sending.parameters), dict(direct.mapper.facts)
+    body, headers, data = direct.request(sending, messages_of(REQUEST), given, facts)
+    if not sending.stream:
+        raw = RawAnswer(200, {"content-type": "application/json"}, json.dumps(ANSWERS[family]).encode())
+        return body, headers, completion_of(direct.answer(sending, raw, data, given, facts), REQUEST, _free)
+    pieces, read = Pieces(), direct.mapper.new_reader(sending.json_mode).chunk_parser
+    for event in EVENTS[family]:
+        pieces.add(direct.piece(read, json.loads(json.dumps(event))))
+    return body, headers, pieces.completion(REQUEST, _free)
 
 
 def _free(usage: Usage) -> Usage:
