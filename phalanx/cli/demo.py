@@ -14,7 +14,8 @@ from phalanx.teams.result import TeamResult
 from phalanx.teams.team import AgentTeam
 
 from . import logs, show
-from .failures import WrongUse, exit_code
+from .exits import COMPLETED
+from .failures import WrongUse, code_of, describe, exit_code
 from .options import check_api_base, one_model
 from .text import one_line, visible
 from .watch import watch
@@ -79,14 +80,18 @@ def demo(*, model: str | None, api_base: str | None, seed: int, fast: bool, debu
         _say(where, "They know the right answer with a known probability, so that teams can be tried without a key.")
     else:
         _say(where, f"Every member asks {model}. This costs what the provider takes for it.", "bold")
-    costs = [_play(where, scene, asked, seed=seed, debug=debug) for scene in SCENES]
+    costs: list[show.Cost] = []
+    worst = COMPLETED
+    for scene in SCENES:
+        cost, code = _play(where, scene, asked, seed=seed, debug=debug)
+        costs, worst = [*costs, cost], max(worst, code)
     where.print()
     _say(
         where, "What each cost" + ("" if model else " (simulated: tokens are estimates, no money is involved)"), "bold"
     )
     where.print(show.cost_table(costs))
     _show_next(where, model)
-    return max(exit_code(cost.result.status) for cost in costs)
+    return worst
 
 
 def simulated(latency: float | tuple[float, float]) -> Model:
@@ -99,7 +104,8 @@ def simulated(latency: float | tuple[float, float]) -> Model:
     )  # fmt: skip
 
 
-def _play(where: Console, scene: Scene, model: Model, *, seed: int, debug: bool) -> show.Cost:
+def _play(where: Console, scene: Scene, model: Model, *, seed: int, debug: bool) -> tuple[show.Cost, int]:
+    """Let one team work; gives what it cost and the exit code."""
     team = scene.team(model)
     where.print()
     _say(where, scene.title, "bold")
@@ -110,13 +116,15 @@ def _play(where: Console, scene: Scene, model: Model, *, seed: int, debug: bool)
             team, scene.question, view, seed=seed, streaming=show.is_live(view),
             also=logs.event_log(debug),
         )  # fmt: skip
+        code = exit_code(result.status)
     except TeamError as failure:
         if not isinstance(failure.result, TeamResult):
             raise
-        result = failure.result
+        result, code = failure.result, code_of(failure)
+        _say(where, f"no answer: {describe(failure)}", "bold red")
     answered = one_line(result.content.strip().splitlines()[-1] if result.content.strip() else "(none)", 60)
     _say(where, f"{answered}   [right: {scene.gold}]", "bold")
-    return show.Cost(team.name, result, answered)
+    return show.Cost(team.name, result, answered), code
 
 
 def _show_next(where: Console, model: str | None) -> None:

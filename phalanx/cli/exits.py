@@ -37,7 +37,7 @@ def reported(debug: bool) -> Iterator[None]:
         from .failures import code_of, describe, is_interruption, say
 
         if is_interruption(failure):
-            say("phalanx: interrupted")
+            say(f"phalanx: {describe(failure)}")
         else:
             if debug or os.environ.get("PHALANX_LOG_LEVEL", "").upper() == "DEBUG":
                 traceback.print_exception(failure)

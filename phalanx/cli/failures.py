@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from phalanx.errors import AuthenticationFailed, ConfigurationError, LimitExceeded, PhalanxError, ValidationError
+from phalanx.messages import Usage
 
 from .exits import COMPLETED, CONFIGURATION, FAILED, INTERRUPTED, STOPPED, UNDECIDED, USAGE
-from .text import advised, one_line
+from .text import advised, one_line, spent
 
 _BY_STATUS = {"completed": COMPLETED, "undecided": UNDECIDED, "partial": UNDECIDED, "stopped": STOPPED}
 
@@ -19,11 +20,11 @@ class WrongUse(Exception):
 
 
 class Interrupted(Exception):
-    """The user, or the system, ended the run by a signal; `code` is the exit code that says so."""
+    """A signal ended a run; `code` is the exit code that says so, `usage` what was spent."""
 
-    def __init__(self, received: int) -> None:
-        super().__init__("interrupted")
-        self.code = 128 + received
+    def __init__(self, received: int, usage: Usage) -> None:
+        super().__init__(f"interrupted, every member was cancelled; spent: {spent(usage)}")
+        self.code, self.usage = 128 + received, usage
 
 
 def exit_code(status: str) -> int:
@@ -64,7 +65,9 @@ def describe(failure: BaseException) -> str:
     failure = cause(failure)
     if isinstance(failure, OSError) and failure.filename is not None:
         return one_line(f"{failure.filename}: {failure.strerror or failure}")
-    if isinstance(failure, PhalanxError | WrongUse | OSError):
+    if isinstance(failure, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(failure, PhalanxError | WrongUse | Interrupted | OSError):
         return advised(one_line(str(failure))) or type(failure).__name__
     return one_line(f"{type(failure).__name__}: {failure}; run it again with --debug to see where")
 

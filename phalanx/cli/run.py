@@ -13,7 +13,7 @@ from phalanx.messages import Usage
 from phalanx.teams.result import TeamResult
 
 from . import logs, show
-from .failures import cause, check_writable, code_of, describe, exit_code, is_interruption, say
+from .failures import cause, check_writable, describe, exit_code, is_interruption, say
 from .options import read_context, read_limits, read_task, read_team
 from .text import json_line, spent
 from .watch import View, watch
@@ -38,7 +38,7 @@ class RunOptions:
 
 
 def run(options: RunOptions) -> int:
-    """Let the team do the task, show it, and give the exit code.
+    """Let the team do the task, show it, and give the exit code; raises whatever leaves it without an answer.
 
     The answer goes to stdout, all else to stderr; on a terminal both are one live view. With `json`, stdout gets one
     JSON object whatever happens.
@@ -58,10 +58,11 @@ def run(options: RunOptions) -> int:
             team, task, view, context=context, limits=limits, seed=options.seed,
             streaming=options.stream and show.is_live(view), also=logs.event_log(options.debug),
         )  # fmt: skip
-    except (Exception, KeyboardInterrupt) as failure:  # noqa: BLE001 - told, then raised again
-        return _failed(options, view, failure)
+    except (Exception, KeyboardInterrupt) as failure:
+        _leave(options, view, failure)
+        raise
     if options.json:
-        _write_json(result.to_dict() | {"models": list(view.progress.models)})
+        _write_json(result.to_dict() | {"models": list(view.progress.models), "error": None})
     elif on_terminal and not options.quiet:
         show.show_answer(where, result, view.progress.models)
     else:
@@ -73,8 +74,8 @@ def run(options: RunOptions) -> int:
     return exit_code(result.status)
 
 
-def _failed(options: RunOptions, view: View, failure: BaseException) -> int:
-    """Say what went wrong and what was spent before it did; what was done is saved all the same."""
+def _leave(options: RunOptions, view: View, failure: BaseException) -> None:
+    """Say what was spent before it went wrong; as JSON, all of it. What was done is saved all the same."""
     result = failure.result if isinstance(failure, TeamError) else None
     partial = result if isinstance(result, TeamResult) else None
     usage = partial.usage if partial is not None else view.progress.usage
@@ -88,12 +89,8 @@ def _failed(options: RunOptions, view: View, failure: BaseException) -> int:
         _write_json(facts | {"stop_reason": reason, "error": type(cause(failure)).__name__})
     if partial is not None and options.save is not None:
         partial.save(options.save)
-    if interrupted:
-        say(f"phalanx: interrupted, every member was cancelled; spent: {spent(usage)}")
-        return code_of(failure)
-    if usage.calls:
+    if usage.calls and not interrupted:
         say(f"spent: {spent(usage)}")
-    raise failure
 
 
 def _no_result(view: View, usage: Usage) -> dict[str, object]:

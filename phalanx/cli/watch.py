@@ -100,7 +100,7 @@ def watch(
         try:
             return anyio.run(work)
         except KeyboardInterrupt:
-            raise Interrupted(received[-1] if received else signal.SIGINT) from None
+            raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
 
 
 async def _keep_drawing(view: View) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
@@ -73,3 +74,15 @@ def test_help_comes_without_loading_what_runs_teams(arguments: list[str], tmp_pa
     )
 
     assert done.stderr == "LOADED []\n"
+
+
+def test_the_documentation_names_every_command_option_and_exit_code(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+    for command in COMMANDS:
+        helped = phalanx(command, "--help", cwd=tmp_path).out
+        assert f"phalanx {command}" in page
+        for option in set(re.findall(r"--[a-z][a-z-]+", helped)) - {"--help"}:
+            assert option in page, f"{command} {option} is not documented"
+        for code, meaning in re.findall(r"^ +(\d+)  +(\w.*)$", helped, re.M):
+            assert f"| {code} | {meaning} |" in page

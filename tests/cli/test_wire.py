@@ -136,3 +136,14 @@ def test_the_demo_asks_a_real_model_when_it_is_given_one(tmp_path: Path) -> None
     assert "phalanx demo --model" not in done.out
     assert len(server.requests) >= 6
     assert "Answer: 42   [right: 8]" in done.out
+
+
+def test_a_demo_whose_model_refuses_says_why_for_each_team(tmp_path: Path) -> None:
+    with serve("openai", Reply(status=401, error="bad key")) as server:
+        done = phalanx("demo", "-m", "openai/gpt-4o-mini", "--api-base", server.url, cwd=tmp_path)
+
+    assert done.code == 5
+    assert done.out.count("no answer: ") == 2
+    assert "bad key" in done.out
+    assert "failed" in done.out[done.out.index("What each cost") :]
+    assert "Traceback" not in done.out + done.err
