@@ -40,7 +40,8 @@ class Answer:
 class Outcome:
     """How one asking of one member ended: never an exception through its siblings.
 
-    `answer` is there when status is "ok"; `error` says why it is not. `messages` is exactly what it was sent.
+    `answer` is there when status is "ok"; `error` says why it is not. `messages` is exactly what it was sent. `inside`:
+    where the member is a team, the outcomes of its own members, also when it failed.
     """
 
     member: str
@@ -53,6 +54,7 @@ class Outcome:
     usage: Usage = Usage()
     messages: tuple[Message, ...] = ()
     failure: BaseException | None = field(default=None, compare=False, repr=False)
+    inside: tuple[Outcome, ...] = ()
 
     @property
     def text(self) -> str:

@@ -80,7 +80,8 @@ class TeamRun:
             run.execution.log, f"board/{run.run_id}/{'/'.join(run.path)}", sole_writer=True, written=self._written
         )
         self.board.declare(Region(ANSWERS, str))
-        self._posted: list[Outcome] = []
+        self._op = f"{run.run_id}/{'/'.join(run.path)}"
+        self._posted = self._seen = 0
         self.members = tuple(member for member in self.everyone if member.seat is None)
         self._best: Callable[[], Answer | None] | None = None
 
@@ -144,7 +145,11 @@ class TeamRun:
 
         tokens: the budget, estimated. about: words that make an entry relevant.
         """
-        view = await self.board.as_member(identity(member)).view(tokens=tokens, about=about)
+        # A snapshot with a name of its own: a resumed run is shown the same as before, whatever was written since.
+        self._seen += 1
+        op = f"{self._op}/see-{self._seen}"
+        now = await self.board.as_member(identity(member)).snapshot(op=op)
+        view = await now.view(tokens=tokens, about=about)
         if over := [each for each in view.dropped if each.reason == "budget"]:
             self.run.warn(f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens")
         return fenced_all(((part.label, part.text) for part in view.parts), "(nothing yet)"), view.included
@@ -156,8 +161,7 @@ class TeamRun:
         """
         if not outcome.ok:
             return
-        at = f"{outcome.stage}/{outcome.round}/{len(self._posted)}"
-        self._posted.append(outcome)
+        self._posted += 1
         who = identity(self.member(outcome.member))
         try:
             await self.board.as_member(who).post(
@@ -165,7 +169,7 @@ class TeamRun:
                 outcome.text,
                 round=outcome.round,
                 causes=causes,
-                op=f"{self.run.run_id}/{'/'.join(self.run.path)}/{at}",
+                op=f"{self._op}/post-{self._posted}",
             )
         except AccessDenied as denied:
             self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
@@ -442,6 +446,7 @@ class _Asking:
             usage=usage,
             messages=self.messages if answer is None else answer.messages,
             failure=failure,
+            inside=() if isinstance(self.member.who, Agent) else _members_of(answer, failure),
         )
 
     async def _answer(self, prompt: str) -> AgentResult:
@@ -465,6 +470,13 @@ class _Asking:
         )
         self.messages = (Message(role="system", content=turn.system), Message(role="user", content=turn.prompt))
         return await take(self.branch, turn)
+
+
+def _members_of(answer: object, failure: object) -> tuple[Outcome, ...]:
+    """What became of a nested team's members, whether it answered or failed."""
+    result = getattr(failure, "result", None) if answer is None else answer
+    found: tuple[Outcome, ...] = getattr(result, "members", ())
+    return found
 
 
 def identity(member: Member) -> Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,6 +80,14 @@ class TeamResult(AgentResult):
         """What was answered, in the order of the asking, each under its member's name."""
         return [Message(role="assistant", name=each.member, content=each.text) for each in self.members if each.ok]
 
+    def walk(self) -> Iterator[Outcome]:
+        """Every asking of every member, those inside nested teams included, each after the team that holds it."""
+        waiting = list(reversed(self.members))
+        while waiting:
+            outcome = waiting.pop()
+            yield outcome
+            waiting += reversed(outcome.inside)
+
     def member(self, name: str) -> Outcome:
         """A member's last outcome. Raises KeyError when it was never asked."""
         for outcome in reversed(self.members):
@@ -133,15 +141,7 @@ class TeamResult(AgentResult):
                     {"number": each.number, "texts": dict(each.texts), "choices": dict(each.choices)}
                     for each in self.rounds
                 ],
-                "members": [
-                    {
-                        "member": each.member, "role": each.role, "stage": each.stage, "round": each.round,
-                        "status": each.status, "text": each.text, "error": each.error,
-                        "calls": each.usage.calls, "tokens": each.usage.tokens, "cost": each.usage.cost,
-                        "messages": [message.model_dump(mode="json") for message in each.messages],
-                    }
-                    for each in self.members
-                ],
+                "members": [_as_dict(each) for each in self.members],
                 "board": list(self.board),
                 "questions": list(self.questions),
             }
@@ -168,14 +168,7 @@ class TeamResult(AgentResult):
     def from_dict(cls, facts: Mapping[str, Any]) -> Self:
         """What `to_dict` gave, again."""
         given = {key: value for key, value in facts["usage"].items() if key != "tokens"}
-        members = [
-            Outcome(
-                each["member"], each["role"], each["stage"], each["round"], each["status"],
-                AgentResult(each["text"]) if each["status"] == "ok" else None, each["error"],
-                _usage_of(each), tuple(Message.model_validate(message) for message in each["messages"]),
-            )
-            for each in facts["members"]
-        ]  # fmt: skip
+        members = [_outcome(each) for each in facts["members"]]
         decision = facts["decision"]
         made = None if decision is None else Decision.model_validate(decision)
         return cls(
@@ -185,6 +178,39 @@ class TeamResult(AgentResult):
             rounds=[Round(each["number"], each["texts"], each["choices"], None) for each in facts["rounds"]],
             questions=[Question(**{**each, "options": tuple(each["options"])}) for each in facts["questions"]],
         )  # fmt: skip
+
+
+def _as_dict(outcome: Outcome) -> dict[str, Any]:
+    usage = outcome.usage
+    return {
+        "member": outcome.member,
+        "role": outcome.role,
+        "stage": outcome.stage,
+        "round": outcome.round,
+        "status": outcome.status,
+        "text": outcome.text,
+        "error": outcome.error,
+        "calls": usage.calls,
+        "tokens": usage.tokens,
+        "cost": usage.cost,
+        "messages": [message.model_dump(mode="json") for message in outcome.messages],
+        "inside": [_as_dict(each) for each in outcome.inside],
+    }
+
+
+def _outcome(facts: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        facts["member"],
+        facts["role"],
+        facts["stage"],
+        facts["round"],
+        facts["status"],
+        AgentResult(facts["text"]) if facts["status"] == "ok" else None,
+        facts["error"],
+        _usage_of(facts),
+        tuple(Message.model_validate(message) for message in facts["messages"]),
+        inside=tuple(_outcome(each) for each in facts["inside"]),
+    )
 
 
 def _usage_of(facts: Mapping[str, Any]) -> Usage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, Unpack
@@ -678,8 +679,10 @@ class AgentTeam:
             duration=anyio.current_time() - started,
         )
         if refusal is not None and (not stopped or answer is None):
-            refusal.result = result
-            raise refusal
+            # A copy: the error itself may stand in an outcome, and must not hold what holds it.
+            failure = copy.copy(refusal)
+            failure.result = result
+            raise failure from refusal
         return result
 
     async def default_model(self) -> Model | None:

@@ -14,15 +14,26 @@ _PLACEHOLDER = re.compile(r"<[^<>]*>|\[(?:your|the|final|insert|no)\b[^\[\]]*\]|
 _LEFTOVER = re.compile(r"^(?:[*`]+\s+|\*\*)|(?:\s+[*`]+|\s*\[/[A-Z]+\]|</?s>)$")
 # 5! and n! are not 5 and n.
 _ENDING = re.compile(r"(?<=[^\s\\.])[.;,]$|(?<=[^\W\d_]{2})!$")
-_FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.S)
+
+
+LONG = 2000
+"""What is longer than this is prose or a document: nothing stands around it, and it is no number, date or list."""
+
+
+def unfenced(text: str) -> str:
+    """A text without the code fence around it."""
+    text = text.strip()
+    if text.startswith("```") and text.endswith("```") and text.count("```") == 2 and "\n" in text:
+        return text[text.index("\n") : -3].strip()
+    return text
 
 
 def bare(text: str) -> str:
     """An answer without the marks around it: emphasis, quotes, math delimiters, full stop; empty for a placeholder."""
     before = None
-    text = text.strip()
-    if fenced := _FENCED.fullmatch(text):
-        text = fenced[1].strip()
+    text = unfenced(text)
+    if len(text) > LONG:
+        return text
     while text != before:
         before = text
         for left, right in _PAIRS:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .bare import bare, is_abstention
+from .bare import bare, is_abstention, unfenced
 from .kinds import Explicit, Fallback
 
 MAX_CHARS = 200_000
@@ -158,8 +158,7 @@ def _braced(reply: str, at: int) -> str:
 
 def _whole_json(reply: str) -> str | None:
     """The answer of a reply that is nothing but a JSON object with one; its other texts are not searched."""
-    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", reply, re.S)
-    text = fenced[1] if fenced else reply
+    text = unfenced(reply)
     if not text.startswith("{"):
         return None
     try:

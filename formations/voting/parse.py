@@ -11,7 +11,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Literal
 
-from .bare import bare, is_abstention
+from .bare import LONG, bare, is_abstention
 from .dates import day
 from .kinds import DecimalMark, Kind
 from .numbers import Measure, number
@@ -50,8 +50,14 @@ def parse(
     answer = bare(text)
     if not answer or is_abstention(answer):
         return None
+    if kind == "json":
+        return _json(answer)
     if kind == "text":
         return _text(answer)
+    if kind == "set":
+        return _set(answer, decimal)
+    if len(answer) > LONG:
+        return _text(answer) if kind == "auto" else None
     if kind == "number":
         measure = number(answer, decimal)
         return None if measure is None else Reading("number", measure)
@@ -60,10 +66,6 @@ def parse(
     if kind == "date":
         found = day(answer, day_first)
         return None if found is None else Reading("date", found)
-    if kind == "set":
-        return _set(answer, decimal)
-    if kind == "json":
-        return _json(answer)
     return (
         _boolean(answer)
         or _choice(answer, options, strict=True)
@@ -171,7 +173,7 @@ def _split(answer: str) -> tuple[str, list[str]] | None:
 
 def _list(answer: str, decimal: DecimalMark) -> Reading | None:
     """A list or, in braces, a set, when all its parts are numbers or a few words; anything longer is prose."""
-    if len(answer) > 2000 or (split := _split(answer)) is None:
+    if (split := _split(answer)) is None:
         return None
     bracket, parts = split
     if bracket == "(" and len(parts) < 2:
@@ -248,7 +250,7 @@ def _text(answer: str) -> Reading | None:
 
 
 _JOINED = re.compile(r"(?<=[^\W\d_]{2})[-‐‑](?=[^\W\d_]{2})")
-_DOTTED = re.compile(r"\b(?:[a-z]\.){2,}(?=\W|$)|\b(?:[a-z]\.)+[a-z]\b")
+_DOTTED = re.compile(r"\b(?:[a-z]\.){2,9}(?=\W|$)|\b(?:[a-z]\.){1,9}[a-z]\b")
 _PUNCTUATION = re.compile(
     r"(?<=[^\W\d_])['’](?=[^\W\d_])|(?<=[^\W\d_]{2})!|[?¡¿…\"“”„«»`´]|[.,;:](?=\s|$)|(?:^|(?<=\s))[*•–—-](?=\s)|\*\*"
 )
