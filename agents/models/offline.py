@@ -44,7 +44,8 @@ class FunctionModel:
         return FREE
 
     def __repr__(self) -> str:
-        return f"FunctionModel({self.function!r})"
+        # Not its repr: that of a bound method shows the object, which may be this one.
+        return f"FunctionModel({getattr(self.function, '__qualname__', type(self.function).__name__)})"
 
 
 class ScriptError(PhalanxError, AssertionError):

@@ -1,4 +1,4 @@
-"""For any tree of teams, any prices and any scheduling: no limit is overdrawn, nothing paid is lost, nothing stays held."""
+"""For any tree of teams, prices and scheduling: no limit is overdrawn, nothing paid is lost, nothing stays held."""
 
 from __future__ import annotations
 
