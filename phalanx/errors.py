@@ -72,7 +72,7 @@ class ValidationError(PhalanxError, ValueError):
 
 
 class SpecError(ValidationError):
-    """A team file is wrong; `file`, `line` and `where` (the path of the field) say in what place."""
+    """A team or task file is wrong; `file`, `line` and `where` (the path of the field) say in what place."""
 
     def __init__(self, problem: str, *, file: str | None = None, line: int | None = None, where: str = "") -> None:
         place = ":".join(str(part) for part in (file, line) if part is not None)
