@@ -76,6 +76,7 @@ class TeamRun:
         self.prompts, self.default_model = prompts or Prompts(), default_model
         self.history: list[Outcome] = []
         self.rounds: list[Round] = []
+        self.cut_short: LimitExceeded | None = None
         self.board = board or Blackboard(
             run.execution.log, f"board/{run.run_id}/{'/'.join(run.path)}", sole_writer=True, written=self._written
         )

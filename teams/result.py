@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from phalanx.agents.result import AgentResult
 from phalanx.agents.tools.use import jsonable
-from phalanx.errors import ValidationError
+from phalanx.errors import LimitExceeded, ValidationError
 from phalanx.formations.base import Outcome, Round
 from phalanx.formations.voting import Decision
 from phalanx.messages import Message, Usage
@@ -25,7 +25,7 @@ class TeamResult(AgentResult):
     waits for the answers to `questions`; "failed": only inside a TeamError). decision: what the votes came to, if
     there was a vote. members: every asking of every member in order, with its outcome, its cost and the exact
     messages sent. rounds: answers and choices by round, for formations that vote. board: what stood on the blackboard
-    at the end (as plain mappings in a loaded result).
+    at the end (as plain mappings in a loaded result). refusal: the limit that stopped it (None in a loaded result).
     """
 
     status: str
@@ -35,6 +35,7 @@ class TeamResult(AgentResult):
     rounds: tuple[Round, ...]
     board: tuple[Entry | dict[str, Any], ...]
     questions: tuple[Question, ...]
+    refusal: LimitExceeded | None
 
     def __new__(
         cls,
@@ -47,12 +48,13 @@ class TeamResult(AgentResult):
         rounds: Sequence[Round] = (),
         board: Sequence[Entry | dict[str, Any]] = (),
         questions: Sequence[Question] = (),
+        refusal: LimitExceeded | None = None,
         **facts: Any,
     ) -> Self:
         self = super().__new__(cls, text, **facts)
         self.status, self.stop_reason, self.decision = status, stop_reason, decision
         self.members, self.rounds, self.board = tuple(members), tuple(rounds), tuple(board)
-        self.questions = tuple(questions)
+        self.questions, self.refusal = tuple(questions), refusal
         return self
 
     @property

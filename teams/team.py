@@ -475,12 +475,16 @@ class AgentTeam:
             most = account.limits.depth
             if most is not None and branch.depth > most:
                 raise LimitExceeded("depth", spent=branch.depth, limit=most, owner=account.owner)
-        inner = branch.within(self.limits, owner=f"team {self.name!r}")
+        inner_owner = f"team {self.name!r}"
+        inner = branch.within(self.limits, owner=inner_owner)
         default = self._model if self._model is not None else around.default_model
         inner.emit(TeamStarted, self.name, self.kind, self._roster())
         result: TeamResult | None = None
         try:
             result = await self._work(inner, task, default, self.prompts.over(around.prompts), self.limits)
+            if result.refusal is not None and result.refusal.owner != inner_owner:
+                # A limit from around this team stopped it: the team around it has not been given all it asked for.
+                around.cut_short = result.refusal
         finally:
             status, text = ("failed", "") if result is None else (result.status, result.content)
             inner.emit(TeamFinished, status, text, inner.usage)
@@ -659,8 +663,10 @@ class AgentTeam:
             if run.depth:
                 raise
             questions = waiting.questions
+        if refusal is None:
+            refusal = inside.cut_short
         stopped = isinstance(refusal, LimitExceeded)
-        if refusal is not None or questions:
+        if answer is None:
             answer = inside.best()
         result = TeamResult(
             answer.text if answer else "",
@@ -668,6 +674,7 @@ class AgentTeam:
             status=_status(refusal, questions, answer),
             stop_reason=str(refusal) if refusal else "; ".join(each.text for each in questions) or None,
             questions=questions,
+            refusal=refusal if isinstance(refusal, LimitExceeded) else None,
             decision=answer.decision if answer else None,
             members=inside.history,
             rounds=inside.rounds,
