@@ -19,21 +19,29 @@ from dataclasses import dataclass, replace
 
 import anyio.to_thread
 
-from phalanx.errors import AuthenticationFailed, ConfigurationError, LLMCallError
+from phalanx.errors import ConfigurationError, LLMCallError
 from phalanx.messages import Completion, Delta, Price, Request, Usage
 
 from .classify import Trouble, failure
 from .direct import NotDirect
 from .guard import check_allowed
+from .keys import check_key, find_key, needs_key, set_in_litellm
 from .library import Connection, Facts, Library
 from .loops import PerLoop, running_loop
 from .mapping import Pieces, completion_of, messages_of
 from .model import FREE
-from .names import KEY_VARIABLES, check_provider
+from .names import check_provider
 from .ollama import address
 from .options import (
-    Path, check_options, checked_base, checked_path, checked_timeout, checked_verification, secrets_in, shown,
-)  # fmt: skip
+    Path,
+    check_options,
+    checked_base,
+    checked_path,
+    checked_timeout,
+    checked_verification,
+    secrets_in,
+    shown,
+)
 from .way import Transport, Way, Ways
 
 ENVIRONMENT = {
@@ -180,7 +188,8 @@ class LiteLLM:
         running_loop()
         ways = self._ways
         if ways is None:
-            self._check_key()
+            if needs_key(self.provider, self._connection, self._options):
+                check_key(self.name, self.provider, self._connection)
             library = await loaded()
             if (ways := self._ways) is None:  # nobody else was faster
                 ways = self._ways = self._all_ways(library, self._reached())
@@ -204,36 +213,9 @@ class LiteLLM:
         if self.provider in ("ollama", "ollama_chat") and not elsewhere and os.environ.get("OLLAMA_HOST"):
             host, port = address()
             connection = replace(connection, api_base=f"http://{host}:{port}")
-        if self.provider == "openai" and self._key()[0] is None and not _set_in_litellm("openai"):
+        if self.provider == "openai" and find_key("openai", connection) is None and not set_in_litellm("openai"):
             connection = replace(connection, api_key="none")  # a server of one's own may want none; the client does
         return connection
-
-    def _key(self) -> tuple[str | None, str | None]:
-        """The key and where it comes from."""
-        if self._connection.api_key is not None:
-            return self._connection.api_key, "api_key="
-        for variable in KEY_VARIABLES.get(self.provider, ()):
-            if value := os.environ.get(variable):
-                return value, variable
-        return None, None
-
-    @property
-    def _needs_key(self) -> bool:
-        """Whether a call can only fail without a key: the provider wants one, and it is the provider that is asked."""
-        if self.provider not in KEY_VARIABLES or self._connection.api_base is not None:
-            return False
-        if {"authorization", "x-api-key", "api-key"} & {name.lower() for name in self._connection.extra_headers}:
-            return False
-        variables = (f"{self.provider.upper()}_{name}" for name in ("API_BASE", "BASE_URL"))
-        elsewhere = any(os.environ.get(variable) for variable in variables)
-        return not (elsewhere or _set_in_litellm(self.provider) or "mock_response" in self._options)
-
-    def _check_key(self) -> None:
-        if self._needs_key and self._key()[0] is None:
-            variable = KEY_VARIABLES[self.provider][0]
-            raise AuthenticationFailed(
-                f"no key for {self.provider}: set {variable} in the environment or give api_key=", model=self.name
-            )
 
     def _priced(self, usage: Usage) -> Usage:
         tariff = self._facts.tariff if self._facts is not None else None
@@ -266,7 +248,7 @@ class ModelFacts:
 async def describe(model: LiteLLM) -> ModelFacts:
     """What is known about a model; nothing is sent. Raises ConfigurationError like its first call."""
     library = await loaded()
-    facts, connection, (key, source) = model._known(library), model._reached(), model._key()
+    facts, connection, key = model._known(library), model._reached(), find_key(model.provider, model._connection)
     if key is None and connection.api_key is None:
         connection = replace(connection, api_key="none")  # to see which path it would take
     return ModelFacts(
@@ -276,15 +258,9 @@ async def describe(model: LiteLLM) -> ModelFacts:
         price=await model.price(),
         context_window=facts.window,
         native_tools=facts.tools,
-        key=source,
-        key_needed=model._needs_key,
+        key=key,
+        key_needed=needs_key(model.provider, model._connection, model._options),
     )
-
-
-def _set_in_litellm(provider: str) -> bool:
-    """Whether the user put a key or an address into the LiteLLM module, for all its calls."""
-    module = sys.modules.get("litellm")
-    return any(vars(module).get(name) for name in ("api_key", "api_base", f"{provider}_key")) if module else False
 
 
 _library: Library | None = None

@@ -18,9 +18,11 @@ one of these; or a list of these, one a request, of which the last is repeated.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -225,7 +227,8 @@ class _Exchange(BaseHTTPRequestHandler):
             loopback.requests.append(request)
             return self._send(404, b'{"error": "nothing here"}', "application/json", {})
         reply = loopback.answer(request)
-        if reply.delay and loopback.wait(reply.delay):
+        if reply.delay and self._is_alone_within(reply.delay):
+            self.close_connection = True
             return None
         speech: Format = loopback.format
         if reply.body is not None:
@@ -249,15 +252,25 @@ class _Exchange(BaseHTTPRequestHandler):
             limit = len(pieces)
         self._head(200, content_type, {"transfer-encoding": "chunked", **reply.headers})
         for at, piece in enumerate(pieces[:limit]):
-            if at == reply.stall and self.server.loopback.wait(3600):
+            if at == reply.stall and self._is_alone_within(3600):
                 return
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-            if reply.pause and self.server.loopback.wait(reply.pause):
+            if reply.pause and self._is_alone_within(reply.pause):
                 return
         if limit < len(pieces) and not reply.clean_cut:
             _hang_up(self.connection)
         else:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _is_alone_within(self, seconds: float) -> bool:
+        """Wait; True when the client hung up meanwhile, or the server was stopped."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.server.loopback.wait(min(left, 0.02)):
+                return True
+            if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
+                return True
+        return False
 
     def _send(self, status: int, content: bytes, content_type: str, headers: Mapping[str, str]) -> None:
         self._head(status, content_type, {"content-length": str(len(content)), **headers})

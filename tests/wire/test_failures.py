@@ -254,4 +254,5 @@ async def test_a_cancelled_call_hangs_up(form: FormatName, path: Path, streamed:
 
         assert scope.cancelled_caught
         assert len(server.requests) == 1
+        assert await until(lambda: server.connections == 0)
         await model.aclose()
