@@ -171,7 +171,7 @@ def test_what_the_user_should_not_miss_is_told_above_the_tree() -> None:
     screen = Screen(width=120)
     story = screen.story
     screen.begin()
-    story.tell(Warned, "office/draft/bob", "provider refuses calls (429): its calls wait 7 s")
+    story.tell(Warned, "office/draft/bob", "[b]provider[/b] refuses calls (429): its calls wait 7 s")
     story.tell(BreakerChanged, "office/draft/bob", "openai/x", "open", 5)
     story.tell(BreakerChanged, "office/draft/bob", "openai/x", "closed", 0)
     story.tell(LimitRefused, "office/draft/bob", "usd", "this run", 0.99, 1.0)
@@ -179,7 +179,7 @@ def test_what_the_user_should_not_miss_is_told_above_the_tree() -> None:
     story.tell(Decided, "office", "decided", "42", (("42", 2.0),), "'42' wins at 2")
 
     told = screen.file.getvalue()
-    assert "warning: provider refuses calls (429): its calls wait 7 s" in told
+    assert "warning: [b]provider[/b] refuses calls (429): its calls wait 7 s" in told
     assert "openai/x failed 5 times in a row" in told
     assert "openai/x answers again" in told
     assert told.count("usd limit of this run, 0.99 of 1 used") == 1
