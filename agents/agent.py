@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import datetime
-import time
-import zoneinfo
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, overload
 
-import anyio
-
-from phalanx.errors import LimitExceeded, ToolNotFoundError, ValidationError
+from phalanx.errors import ConfigurationError, ToolNotFoundError
 from phalanx.messages import About, Message, Price, ToolCall, ToolResult
 from phalanx.runtime.blocking import run_blocking
-from phalanx.runtime.events import AnyEvent, RunFinished, RunStarted, Token
+from phalanx.runtime.events import Token
 from phalanx.runtime.limits import Limits
 from phalanx.runtime.run import Listener, Run
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, Settings
 
 from . import options as keywords
-from .loop import Turn, take
+from .card import card
+from .chat import reply, talk
+from .loop import Turn
 from .memory import AgentMemory
+from .models.adjust import Streamed
 from .models.model import Model, close
-from .models.resolve import resolve_now
+from .models.provider import StreamChunk
+from .models.resolve import adjusted, resolve, resolve_now
 from .output import Shape
+from .perform import perform
 from .prompts import Prompts
 from .result import AgentResult
 from .role import Role
-from .task import Context, Hooks, Task, call_hooks, hooks_of
+from .step_events import StepStream
+from .task import Context, Hooks, Task, hooks_of
 from .tools.box import ToolBox
 from .tools.use import Approver, use
+from .verbose import Verbose, log_level
 
 
 class Agent:
@@ -39,23 +41,31 @@ class Agent:
 
     Making one does no I/O; it is reusable and may run many tasks at the same time.
 
-    role: a Role, or its name ("coder", "Frontend developer").
+    role: a Role, or its name ("coder", "Frontend developer"); in its place a client object may stand.
+    system_prompt: what it always has to keep in mind (`instructions` is the same).
     name: what others call it; default: the role's name.
-    model: "provider/name", a Model, or a client object; default: the team's, then the environment's.
-    provider: a provider's name, or a client object (`llm_client` is the same).
-    instructions: what it always has to keep in mind (`system_prompt` is the same).
+    model: "provider/name", a Model, a client object (`chat`, `call`) or a function; default: the team's, then the
+        environment's.
+    provider: a provider's name, or a BaseProvider or client object (`llm_client` is the same).
     tools: functions, BaseTool classes or instances, ToolSets. Names that are no tools become skills in the prompt,
         with a warning; with strict_tools=True they are an error.
     output: a pydantic type that its answers must have; `result.output` is the validated object.
-    temperature: 0 to 2; default PHALANX_TEMPERATURE, else 0.7. max_tokens: the most it may generate (default 4096).
+    temperature: 0 to 2; default PHALANX_TEMPERATURE, else 0.7. Where a provider takes less, less is sent, with a
+        warning. max_tokens: the most it may generate (default 4096).
     max_iterations: model calls in one turn. memory: what is kept of a long conversation. limits: of each run of it.
-    price: what its model costs, where LiteLLM's price map does not know it. prompts: its own text for prompt slots.
+    price: what its model costs, where that is not known or known better. prompts: its own text for prompt slots.
     skills: what it knows. hooks: on_start, on_complete, on_error. approve: asked before tools that need approval;
-    with none they are denied. provider_options: passed to the provider as they are.
-    Other keywords: api_base, api_key, api_version, organization, timeout, extra_headers, top_p, seed, stop, retry,
-    retry_attempts, retry_backoff, retry_jitter, timezone, answer_format, verbose, stream.
+        with none they are denied. provider_options: passed to the provider as they are.
 
-    Raises ConfigurationError for an unknown keyword or provider, ValidationError for a value out of range.
+    Other keywords. Of its model, when that is given by name: api_base (base_url), api_key, api_version,
+    organization, timeout (seconds), extra_headers (default_headers), path. Of each call: top_p, seed, stop. After
+    failed calls: retry (retry_config), a RetryConfig, or retry_attempts, retry_backoff, retry_jitter. timezone: an
+    IANA name, to be told the date and time in. answer_format (final_answer_format_instructions): what an answer has
+    to look like. verbose: log what it does through structlog, from PHALANX_LOG_LEVEL on (default INFO). stream: ask
+    for answers in pieces also where nobody watches them come.
+
+    Raises ConfigurationError for an unknown keyword or provider, or one that does not go with another;
+    ValidationError for a value out of range.
     """
 
     DEFAULT_MAX_TOKENS = DEFAULT_MAX_TOKENS
@@ -64,6 +74,7 @@ class Agent:
     def __init__(
         self,
         role: object = None,
+        system_prompt: str | None = None,
         *,
         name: str | None = None,
         model: object = None,
@@ -85,9 +96,13 @@ class Agent:
     ) -> None:
         if role is not None and not isinstance(role, Role | str):
             # The first argument may also be a client, as in Agent(llm_client, system_prompt=…).
-            options.setdefault("provider", role)
+            if "provider" in options or "llm_client" in options:
+                raise ConfigurationError(f"a role is a Role or a name, not {type(role).__name__}")
+            options["provider"] = role
             role = None
-        self.options = keywords.sort(options, _KEYWORDS)
+        if system_prompt is not None:
+            options["system_prompt"] = system_prompt
+        self.options = keywords.sort(options)
         self.role = Role.of(role if isinstance(role, Role | str) else "worker")
         if skills:
             self.role = self.role.model_copy(update={"skills": (*self.role.skills, *skills)})
@@ -95,9 +110,9 @@ class Agent:
         self.instructions = self.options.instructions or ""
         environment = Settings.from_environment()
         warmth = environment.temperature if temperature is None else temperature
-        self.temperature = _in_range("temperature", DEFAULT_TEMPERATURE if warmth is None else warmth, 0, 2)
-        self.max_tokens = int(_in_range("max_tokens", max_tokens, 1, None))
-        self.max_iterations = int(_in_range("max_iterations", max_iterations, 1, None))
+        self.temperature = keywords.in_range("temperature", DEFAULT_TEMPERATURE if warmth is None else warmth, 0, 2)
+        self.max_tokens = int(keywords.in_range("max_tokens", max_tokens, 1, None))
+        self.max_iterations = int(keywords.in_range("max_iterations", max_iterations, 1, None))
         self.memory, self.limits, self.price = memory, limits, price
         self.prompts = Prompts(prompts)
         self.hooks, self.approve = hooks_of(hooks), approve
@@ -106,10 +121,13 @@ class Agent:
         self.provider_options = dict(provider_options or {})
         self.timezone = self.options.timezone
         self.given_model, self.given_temperature = model, temperature
-        self._model: Model | None = None
+        if self.options.verbose:
+            log_level()
+        self._model: Model | None = None  # its own
+        self._default: Model | None = None  # the environment's, for when nobody gives it one
         self._history: list[Message] = []
         if model is not None or self.options.provider is not None:
-            self._model = self._resolve(model, self.options.provider)
+            self._model = resolve(model, self.options.provider, **self._wishes())
 
     @classmethod
     async def create(
@@ -156,8 +174,10 @@ class Agent:
         Returns the answer, a str with facts. Raises ProviderError, ToolError, MaxIterationsError,
         ResponseParseError, LimitExceeded; ValidationError for a task that cannot be worked on.
         """
-        listeners = () if on_event is None else (on_event,)
-        return await self._perform(task, context, tools, output, limits, seed, run_id, listeners, self.options.stream)
+        return await perform(
+            self, Task.of(task, context), tools=tools, output=output, limits=limits, seed=seed, run_id=run_id,
+            on_event=on_event,
+        )  # fmt: skip
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> AgentResult:
         """`run` for code that is not async; works inside a running event loop too, so in notebooks."""
@@ -171,26 +191,41 @@ class Agent:
         return run_blocking(work)
 
     def stream_events(
-        self, task: Task | str, context: Context | None = None, **options: Any
+        self,
+        task: Task | str,
+        context: Context | None = None,
+        tools: Sequence[object] | None = None,
+        *,
+        output: type | None = None,
+        limits: Limits | None = None,
+        seed: int = 0,
+        run_id: str | None = None,
     ) -> EventStream[AgentResult]:
-        """Do a task and iterate over its events as they happen, tokens included; `.result` holds the answer after.
+        """Do a task and iterate over all events of its run as they happen, tokens included; `.result` is the answer.
 
-        Leaving the loop early, or the `async with` block, cancels the run. Takes what `run` takes.
+        Leaving the loop early, or the `async with` block, cancels the run. Takes what `run` does, and the iteration
+        raises what `run` does.
         """
+        return EventStream(
+            lambda listener: perform(
+                self, Task.of(task, context), tools=tools, output=output, limits=limits, seed=seed, run_id=run_id,
+                on_event=listener, streaming=True,
+            )
+        )  # fmt: skip
 
-        async def work(listener: Listener) -> AgentResult:
-            given = {"tools": None, "output": None, "limits": None, "seed": 0, "run_id": None} | options
-            if strange := sorted(set(given) - {"tools", "output", "limits", "seed", "run_id"}):
-                raise TypeError(f"stream_events() has no argument {strange[0]!r}")
-            return await self._perform(
-                task, context, given["tools"], given["output"], given["limits"], given["seed"], given["run_id"],
-                (listener,), True,
-            )  # fmt: skip
+    def run_stream(self, task: Task | str, context: Context | None = None, **options: Any) -> StepStream:
+        """Do a task and iterate over its steps as they happen: what is said, tools called, their results, the answer.
 
-        return EventStream(work)
+        Gives AgentStreamStart, AgentToken, AgentStreamEnd, AgentPlanEvent, AgentStepEvent, AgentToolResultsEvent and
+        AgentFinalResponseEvent, each with `step_id`; `.result` is the answer after. `stream_events` gives all that can
+        be seen of the run. Takes and raises what that does.
+        """
+        return StepStream(self.stream_events(task, context, **options), self.name)
+
+    astream_events = run_stream
 
     async def astream(self, task: Task | str, context: Context | None = None, **options: Any) -> AsyncIterator[str]:
-        """Do a task and give its answer piece by piece, as text. Takes and raises what `run` does."""
+        """Do a task and give its answer piece by piece, as text. Takes and raises what `stream_events` does."""
         async with self.stream_events(task, context, **options) as events:
             async for event in events:
                 if isinstance(event, Token):
@@ -205,20 +240,30 @@ class Agent:
 
         With text: go on with the conversation, which this agent keeps; returns the answer. With a list of messages
         (role and content): answer that conversation without keeping anything; returns a dict with role, content,
-        usage, model and tool_calls. Raises what `run` raises.
+        usage, model and tool_calls. options: tools, output, limits, seed, run_id, on_event, as `run` has them. Raises
+        what `run` raises.
         """
         if isinstance(messages, str):
-            result = await self._perform(messages, history=tuple(self._history), plain=True, **options)
-            self._history += [Message(role="user", content=messages), Message(role="assistant", content=result.content)]
-            return result
-        given = [each if isinstance(each, Message) else Message.model_validate(each) for each in _sequence(messages)]
-        if not given or given[-1].role != "user":
-            raise ValidationError("chat needs at least one message, and the last one must have the role 'user'")
-        result = await self._perform(given[-1].content, history=tuple(given[:-1]), plain=True, **options)
-        return {
-            "role": "assistant", "content": result.content, "usage": result.usage, "model": result.model,
-            "tool_calls": list(result.tool_calls),
-        }  # fmt: skip
+            return await talk(self, messages, self._history, **options)
+        return await reply(self, messages, **options)
+
+    async def stream_chat(self, message: str, **options: Any) -> AsyncIterator[StreamChunk]:
+        """Go on with the conversation and give the answer in pieces; the last one is empty and says what it took.
+
+        Takes and raises what `chat` does.
+        """
+        async with self.chat_events(message, **options) as events:
+            async for event in events:
+                if isinstance(event, Token):
+                    yield StreamChunk(content=event.text)
+        said = events.result
+        yield StreamChunk(is_final=True, usage=said.usage, tool_calls=said.tool_calls, model=said.model)
+
+    def chat_events(self, message: str, **options: Any) -> EventStream[AgentResult]:
+        """Go on with the conversation and iterate over all events of that, as `stream_events` does of a task."""
+        return EventStream(
+            lambda listener: talk(self, message, self._history, on_event=listener, streaming=True, **options)
+        )
 
     async def execute_tool(self, tool_name: str, **arguments: object) -> ToolResult:
         """Use one of its tools directly. Raises ToolNotFoundError; a failing tool gives a result with `error`."""
@@ -244,6 +289,10 @@ class Agent:
     ) -> Turn:
         """A turn of this agent, to be taken in a run: its role card, its tools, its sampling, and a prompt."""
         role = role or self.role
+        if self.options.stream:
+            model = Streamed(model)
+        if self.options.verbose:
+            model = Verbose(model, self.name)
         words = self.prompts.over(prompts) if prompts is not None else self.prompts
         box = self.tools if tools is None else self.tools.only(tools)
         if role.tools is not None:
@@ -277,42 +326,30 @@ class Agent:
 
         now: seconds since the epoch; a run says when it began, so that it can be resumed with the same words.
         """
-        role, words, box = role or self.role, prompts or self.prompts, box or self.tools
-        skills = (*role.skills, *box.skills)
-        extra = [self.instructions, box.notes, self.options.answer_format]
-        if self.timezone is not None:
-            moment = time.time() if now is None else now
-            date = datetime.datetime.fromtimestamp(moment, zoneinfo.ZoneInfo(self.timezone))
-            extra.append(f"It is {date:%A, %Y-%m-%d %H:%M} in {self.timezone}.")
-        rest = "\n\n".join(part for part in extra if part)
-        return words(
-            "role",
-            name=self.name,
-            role=role.name,
-            duty=role.described_duty,
-            skills=f"\nYou know: {', '.join(skills)}." if skills else "",
-            instructions=f"\n\n{rest}" if rest else "",
-            data_notice=words("data_notice"),
-        )
+        return card(self, role or self.role, prompts or self.prompts, box or self.tools, now)
 
     @property
     def needs_model(self) -> bool:
         """Whether it has no model of its own, so that a team's or the environment's is used."""
-        return self._model is None and not self._has_model_options()
+        return self._model is None
 
     async def model_or(self, default: Model | None) -> Model:
-        """Its model: its own, or `default`, or the environment's. Raises ConfigurationError when there is none."""
+        """Its model: its own, or `default`, or the environment's; asked again and priced as this agent was told.
+
+        Raises ConfigurationError when there is none, or when it has options, such as api_key, that belong to a model
+        of its own and it has none.
+        """
         if self._model is not None:
             return self._model
-        if default is not None and self.needs_model:
-            return default
-        self._model = await resolve_now(
-            options=self.options.transport,
-            provider_options=self.provider_options,
-            price=self.price,
-            retry=self.options.retry,
-        )
-        return self._model
+        if default is None:
+            self._default = self._default or await resolve_now(**self._wishes())
+            return self._default
+        if homeless := (*self.options.transport, *self.provider_options):
+            raise ConfigurationError(
+                f"agent {self.name!r} has {homeless[0]}=… and no model of its own that this could be for: "
+                "give it model='provider/name' too"
+            )
+        return adjusted(default, price=self.price, retry=self.options.retry)
 
     # -- history, tools, settings ---------------------------------------------------------------------------------
 
@@ -356,8 +393,9 @@ class Agent:
 
     async def aclose(self) -> None:
         """Let go of its model's connections; it can be used again after."""
-        if self._model is not None:
-            await close(self._model)
+        for model in (self._model, self._default):
+            if model is not None:
+                await close(model)
 
     cleanup = close = aclose
 
@@ -371,92 +409,9 @@ class Agent:
         model = "" if self._model is None else f", model={self._model.name!r}"
         return f"Agent({self.role.name!r}, name={self.name!r}{model})"
 
-    # -- inside ---------------------------------------------------------------------------------------------------
-
-    async def _perform(
-        self,
-        task: Task | str,
-        context: Context | None = None,
-        tools: Sequence[object] | None = None,
-        output: type | None = None,
-        limits: Limits | None = None,
-        seed: int = 0,
-        run_id: str | None = None,
-        listeners: tuple[Callable[[AnyEvent], None], ...] = (),
-        streaming: bool = False,
-        *,
-        history: Sequence[Message] = (),
-        plain: bool = False,
-    ) -> AgentResult:
-        job = Task.of(task, context)
-        model = await self.model_or(None)
-        allowed = limits or self.limits
-        run = Run.open(self.name, limits=allowed, seed=seed, run_id=run_id, listeners=listeners, streaming=streaming)
-        turn = await self.turn(
-            job.description if plain and job.context is None else job.render(self.prompts),
-            model=model,
-            shape=None if output is None else Shape(output),
-            tools=tools,
-            history=history,
-            about=About(path=run.path, stage="run", question=job.id, seed=seed),
-            now=run.started,
-        )
-        run.emit(RunStarted, self.name, "agent", job.description, seed, ((self.name, self.role.name),))
-        for warning in self.tools.warnings:
-            run.warn(warning)
-        hooks = (*self.hooks, *job.hooks)
-        job.status = "running"
-        await call_hooks(run.warn, hooks, "on_start", job)
-        status, text, reason = "failed", "", None
-        try:
-            seconds = None if allowed is None else allowed.seconds
-            with run.deadline(seconds, of_run=True) as scope:
-                result = await take(run, turn)
-            if scope.cancelled_caught and seconds is not None:
-                raise LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"run {self.name!r}")
-            status, text, job.status, job.result = "completed", result.content, "completed", result
-        except BaseException as failure:
-            job.status, job.error, reason = "failed", failure, str(failure)
-            if not isinstance(failure, Exception):
-                status = "cancelled"
-                raise
-            await call_hooks(run.warn, hooks, "on_error", job, failure)
-            raise
-        finally:
-            run.emit(RunFinished, status, text, reason, run.usage)
-            with anyio.move_on_after(5, shield=True):
-                await run.execution.flush()
-        await call_hooks(run.warn, hooks, "on_complete", job, result)
-        return result
-
-    def _resolve(self, model: object, provider: object) -> Model:
-        from .models.resolve import resolve
-
-        return resolve(
-            model, provider, options=self.options.transport, provider_options=self.provider_options,
-            price=self.price, retry=self.options.retry,
-        )  # fmt: skip
-
-    def _has_model_options(self) -> bool:
-        return bool(self.options.transport or self.provider_options or self.options.retry or self.price)
-
-
-_KEYWORDS = (
-    "role", "name", "model", "tools", "output", "temperature", "max_tokens", "max_iterations", "memory", "limits",
-    "price", "prompts", "skills", "hooks", "approve", "strict_tools", "provider_options",
-)  # fmt: skip
-
-
-def _in_range(what: str, value: float, least: float, most: float | None) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValidationError(f"{what} must be a number, not {type(value).__name__}")
-    if not value >= least or (most is not None and value > most):
-        span = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise ValidationError(f"{what} must be {span}, not {value}")
-    return value
-
-
-def _sequence(given: object) -> Sequence[Any]:
-    if isinstance(given, Sequence):
-        return given
-    raise ValidationError(f"chat takes text or a list of messages, not {type(given).__name__}")
+    def _wishes(self) -> dict[str, Any]:
+        """What its model has to be like."""
+        return {
+            "options": self.options.transport, "provider_options": self.provider_options, "price": self.price,
+            "retry": self.options.retry,
+        }  # fmt: skip

@@ -124,7 +124,7 @@ class _Conversation:
     async def _until_answered(self) -> Completion:
         for _ in range(self.turn.max_iterations):
             completion = await self._ask()
-            calls = _calls_in_text(completion.text) if self.text_tools else completion.tool_calls
+            calls = calls_in_text(completion.text) if self.text_tools else completion.tool_calls
             if not calls:
                 return completion
             self.messages.append(
@@ -247,13 +247,13 @@ async def _priced(model: Model, completion: Completion) -> Completion:
     return replace(completion, usage=usage.priced(await price(model)))
 
 
-_TEXT_CALL = re.compile(r"```tool_call\s*\n(.*?)```", re.DOTALL)
+TEXT_CALL = re.compile(r"```tool_call\s*\n(.*?)```", re.DOTALL)
 
 
-def _calls_in_text(text: str) -> tuple[ToolCall, ...]:
+def calls_in_text(text: str) -> tuple[ToolCall, ...]:
     """The tool calls a model without native tools wrote into its answer."""
     calls = []
-    for at, block in enumerate(_TEXT_CALL.findall(text), 1):
+    for at, block in enumerate(TEXT_CALL.findall(text), 1):
         problem = None
         name, arguments = "", dict[str, Any]()
         try:

@@ -24,6 +24,11 @@ ALIASES = {
 }
 RETRY = ("retry", "retry_attempts", "retry_backoff", "retry_jitter")
 REST = ("timezone", "answer_format", "verbose", "stream")
+# The keywords that an agent's constructor names itself, for hints.
+NAMED = (
+    "role", "system_prompt", "name", "model", "tools", "output", "temperature", "max_tokens", "max_iterations",
+    "memory", "limits", "price", "prompts", "skills", "hooks", "approve", "strict_tools", "provider_options",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,12 @@ class Options:
     stream: bool = False
 
 
-def sort(given: Mapping[str, Any], known: tuple[str, ...]) -> Options:
-    """Sort keywords into options; raises ConfigurationError for an unknown one, naming the nearest that exists."""
+def sort(given: Mapping[str, Any]) -> Options:
+    """Sort keywords into options.
+
+    Raises ConfigurationError for an unknown one, naming the nearest that exists, and for one that is given twice;
+    ValidationError for a value that cannot be.
+    """
     options: dict[str, Any] = {}
     for word, value in given.items():
         name = ALIASES.get(word, word)
@@ -52,7 +61,7 @@ def sort(given: Mapping[str, Any], known: tuple[str, ...]) -> Options:
     allowed = {"provider", "instructions", *TRANSPORT, *SAMPLING, *RETRY, *REST}
     for name in options:
         if name not in allowed:
-            hint = nearest(name, [*allowed, *ALIASES, *known])
+            hint = nearest(name, [*allowed, *ALIASES, *NAMED])
             raise ConfigurationError(
                 f"an agent has no option {name!r}{hint}; what only the provider knows goes into provider_options={{…}}"
             )
@@ -81,3 +90,13 @@ def check_timezone(name: str) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError):
         raise ValidationError(f"{name!r} is no IANA time zone, e.g. 'UTC' or 'Europe/London'") from None
     return name
+
+
+def in_range(what: str, value: float, least: float, most: float | None) -> float:
+    """The value itself if it is a number in its range; raises ValidationError if not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValidationError(f"{what} must be a number, not {type(value).__name__}")
+    if not value >= least or (most is not None and value > most):
+        span = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValidationError(f"{what} must be {span}, not {value}")
+    return value

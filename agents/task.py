@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from phalanx.errors import ConfigurationError, ValidationError
@@ -38,6 +39,19 @@ class TaskHook:
 Hooks = TaskHook | Mapping[str, HookFunction] | Sequence["TaskHook | Mapping[str, HookFunction]"] | None
 
 
+def hooks(
+    on_start: HookFunction | None = None,
+    on_complete: HookFunction | None = None,
+    on_error: HookFunction | None = None,
+) -> TaskHook:
+    """A TaskHook of functions, sync or async: on_start(task), on_complete(task, result), on_error(task, error).
+
+    Raises ValidationError when one of them is no function.
+    """
+    given = {"on_start": on_start, "on_complete": on_complete, "on_error": on_error}
+    return _MappedHook({name: function for name, function in given.items() if function is not None})
+
+
 class Task:
     """Something to be done.
 
@@ -46,7 +60,8 @@ class Task:
     hooks: TaskHook objects, or mappings with on_start, on_complete, on_error. id: names it in benchmarks and
     simulations (default: the name, else the description).
 
-    `status` is pending, running, completed or failed; `result` and `error` hold how it ended.
+    `status` is pending, running, completed or failed; `result` and `error` hold how it ended. They are the same
+    whether `execute()`, an agent or a team does it, with or without further context.
     Raises ValidationError for an empty or far too long description, or an unknown hook.
     """
 
@@ -66,9 +81,7 @@ class Task:
         self.requirements, self.agent = tuple(requirements), agent
         self.id = id or name or description
         self.hooks = hooks_of(hooks)
-        self.status: TaskStatus = "pending"
-        self.result: AgentResult | None = None
-        self.error: BaseException | None = None
+        self._life = _Life()
         check_task_text(self.render(Prompts()))
 
     @classmethod
@@ -82,8 +95,37 @@ class Task:
             return task
         merged = _parts(task.context) | _parts(context)
         more = Task(task.description, name=task.name, context=merged, requirements=task.requirements, id=task.id)
-        more.hooks = task.hooks
+        more.hooks, more._life = task.hooks, task._life
         return more
+
+    @property
+    def status(self) -> TaskStatus:
+        """Where it stands. Setting it to "running" begins it anew: what became of it before is forgotten."""
+        return self._life.status
+
+    @status.setter
+    def status(self, status: TaskStatus) -> None:
+        if status == "running":
+            self.result = self.error = None
+        self._life.status = status
+
+    @property
+    def result(self) -> AgentResult | None:
+        """What it came to; None before it did."""
+        return self._life.result
+
+    @result.setter
+    def result(self, result: AgentResult | None) -> None:
+        self._life.result = result
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it failed with."""
+        return self._life.error
+
+    @error.setter
+    def error(self, error: BaseException | None) -> None:
+        self._life.error = error
 
     @property
     def text(self) -> str:
@@ -95,8 +137,8 @@ class Task:
         parts = [prompts("task", task=self.description)]
         if self.requirements:
             parts.append(prompts("requirements", requirements="\n".join(f"- {each}" for each in self.requirements)))
-        if self.context is not None:
-            shown = "\n\n".join(fenced(str(value), key) for key, value in _parts(self.context).items())
+        if given := _parts(self.context):
+            shown = "\n\n".join(fenced(str(value), key) for key, value in given.items())
             parts.append(prompts("context", context=shown))
         return "\n\n".join(parts)
 
@@ -139,6 +181,13 @@ def hooks_of(hooks: Hooks) -> tuple[TaskHook, ...]:
         return (hooks,)
     if isinstance(hooks, Mapping):
         return (_MappedHook(hooks),)
+    if not isinstance(hooks, list | tuple):
+        told = (
+            f"{hooks.__name__}(), not the class"
+            if inspect.isclass(hooks)
+            else f"one of these, not {type(hooks).__name__}"
+        )
+        raise ValidationError(f"hooks are TaskHooks, mappings of functions, or a list of these; give {told}")
     return tuple(hook for one in hooks for hook in hooks_of(one))
 
 
@@ -151,6 +200,15 @@ async def call_hooks(warn: Callable[[str], None], hooks: Sequence[TaskHook], mom
                 await done
         except Exception as failure:  # noqa: BLE001 - a user's hook may raise anything and must not fail the task
             warn(f"hook {type(hook).__name__}.{moment} failed: {type(failure).__name__}: {failure}")
+
+
+@dataclass
+class _Life:
+    """What becomes of a task, and of all that were made of it by giving it more context."""
+
+    status: TaskStatus = "pending"
+    result: AgentResult | None = None
+    error: BaseException | None = None
 
 
 class _MappedHook(TaskHook):

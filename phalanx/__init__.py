@@ -20,13 +20,30 @@ if TYPE_CHECKING:
     from phalanx.agents.models.backoff import constant as constant
     from phalanx.agents.models.backoff import exponential as exponential
     from phalanx.agents.models.backoff import linear as linear
+    from phalanx.agents.models.clients import OpenAIClient as OpenAIClient
+    from phalanx.agents.models.clients import OpenRouterClient as OpenRouterClient
+    from phalanx.agents.models.provider import AgentResponse as AgentResponse
+    from phalanx.agents.models.provider import BaseProvider as BaseProvider
+    from phalanx.agents.models.provider import StreamChunk as StreamChunk
     from phalanx.agents.models.resolve import register_provider as register_provider
     from phalanx.agents.models.retry import RetryConfig as RetryConfig
     from phalanx.agents.result import AgentResult as AgentResult
     from phalanx.agents.role import Role as Role
+    from phalanx.agents.step_events import AgentFinalResponse as AgentFinalResponse
+    from phalanx.agents.step_events import AgentFinalResponseEvent as AgentFinalResponseEvent
+    from phalanx.agents.step_events import AgentPlan as AgentPlan
+    from phalanx.agents.step_events import AgentPlanEvent as AgentPlanEvent
+    from phalanx.agents.step_events import AgentStep as AgentStep
+    from phalanx.agents.step_events import AgentStepEvent as AgentStepEvent
+    from phalanx.agents.step_events import AgentStreamEnd as AgentStreamEnd
+    from phalanx.agents.step_events import AgentStreamStart as AgentStreamStart
+    from phalanx.agents.step_events import AgentToken as AgentToken
+    from phalanx.agents.step_events import AgentToolResultsEvent as AgentToolResultsEvent
+    from phalanx.agents.step_events import StreamingEvent as StreamingEvent
     from phalanx.agents.sync import SyncAgent as SyncAgent
     from phalanx.agents.task import Task as Task
     from phalanx.agents.task import TaskHook as TaskHook
+    from phalanx.agents.task import hooks as hooks
     from phalanx.agents.tools.box import ToolSet as ToolSet
     from phalanx.agents.tools.tool import BaseTool as BaseTool
     from phalanx.agents.tools.tool import FunctionTool as FunctionTool
@@ -77,12 +94,16 @@ _HOMES = {
     "phalanx.agents.agent": "Agent",
     "phalanx.agents.memory": "AgentMemory SimpleAgentMemory",
     "phalanx.agents.models.backoff": "constant exponential linear",
+    "phalanx.agents.models.clients": "OpenAIClient OpenRouterClient",
+    "phalanx.agents.models.provider": "AgentResponse BaseProvider StreamChunk",
     "phalanx.agents.models.resolve": "register_provider",
     "phalanx.agents.models.retry": "RetryConfig",
     "phalanx.agents.result": "AgentResult",
     "phalanx.agents.role": "Role",
+    "phalanx.agents.step_events": "AgentFinalResponse AgentFinalResponseEvent AgentPlan AgentPlanEvent AgentStep "
+    "AgentStepEvent AgentStreamEnd AgentStreamStart AgentToken AgentToolResultsEvent StreamingEvent",
     "phalanx.agents.sync": "SyncAgent",
-    "phalanx.agents.task": "Task TaskHook",
+    "phalanx.agents.task": "Task TaskHook hooks",
     "phalanx.agents.tools.box": "ToolSet",
     "phalanx.agents.tools.tool": "BaseTool FunctionTool tool",
     "phalanx.errors": "AgentError ConfigurationError InvalidToolSchemaError LLMCallError LimitExceeded "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
-from phalanx.errors import ConfigurationError, LLMCallError, PhalanxError
-from phalanx.messages import Completion, Price, Request, Usage, estimate_request, estimate_tokens
+from phalanx.errors import ConfigurationError
+from phalanx.messages import Price
 from phalanx.settings import Settings
 
+from .adapter import Adapted, adapt, made
+from .adjust import Clamped, Priced, warmest
 from .model import Model
 from .names import DEFAULT_MODELS, KEY_VARIABLES, check_provider, is_provider
 from .ollama import installed
@@ -29,15 +31,24 @@ _FAMILIES = {
 }  # fmt: skip
 
 
-def register_provider(name: str, make: Callable[..., object]) -> None:
-    """Let `provider=name` and `model="name/…"` mean what `make(model=…, **options)` returns.
+def register_provider(name: str, make: Callable[..., object]) -> ExitStack:
+    """Let `provider=name` and `model="name/…"` mean what `make(model="…", **options)` returns.
 
     make: a class or function that gives a Model, an object with `chat(messages)` or `call(messages)`, or a function.
+    It is called with model=… where a model was named, and with the options given to the agent, such as api_key. A
+    provider that LiteLLM knows can be replaced.
+
+    Returns a context manager: leaving its block, or its `close()`, takes the name back.
     Raises ConfigurationError when the name is taken by another one.
     """
     if _providers.get(name, make) is not make:
         raise ConfigurationError(f"a provider named {name!r} is registered already")
+    if not name or "/" in name:
+        raise ConfigurationError(f"{name!r} is no name for a provider: it must be a word without '/'")
     _providers[name] = make
+    undo = ExitStack()
+    undo.callback(_providers.pop, name, None)
+    return undo
 
 
 def resolve(
@@ -52,32 +63,60 @@ def resolve(
 ) -> Model:
     """A model from a name, a provider's name, a Model, a client object or a function; no I/O.
 
-    With neither a model nor a provider: PHALANX_MODEL, PHALANX_PROVIDER, the first provider whose key is in the
-    environment, in that order. Raises ConfigurationError when there is none, or a name is not known.
+    options, provider_options: of a model given by name. price, retry: of any; a model that retries already does it
+    by `retry` instead, and a Model object without one is asked once. With neither a model nor a provider:
+    PHALANX_MODEL, PHALANX_PROVIDER, the first provider whose key is in the environment, in that order.
+
+    Raises ConfigurationError when there is none, a name is not known, or an option has nothing to apply to.
     """
-    options, given = dict(options or {}), model if model is not None else provider
-    if given is not None and not isinstance(given, str):
-        if options or provider_options:
-            named = sorted([*options, *(provider_options or {})])
-            raise ConfigurationError(f"{named[0]!r} is an option of a model given by name; set it on {given!r} itself")
-        return adapt(given, price)
-    if provider is not None and not isinstance(provider, str):
+    given = model if model is not None else provider
+    if model is not None and provider is not None and not (isinstance(model, str) and isinstance(provider, str)):
         raise ConfigurationError("give either a model object or a provider object, not a name with an object")
+    more = {**(options or {}), **(provider_options or {})}
+    if given is not None and not isinstance(given, str):
+        _refuse(more, f"the {type(given).__name__}")
+        return adjusted(adapt(given), price=price, retry=retry)
     settings = environment or Settings.from_environment()
-    name = _name(None if model is None else str(model), provider, settings)
+    name = _name(None if model is None else str(model), provider if isinstance(provider, str) else None, settings)
     maker, _, rest = name.partition("/")
     if maker == "offline":
-        return _offline(rest)
+        _refuse(more, name)
+        return adjusted(_offline(rest), price=price, retry=retry)
     if maker in _providers:
-        return adapt(_providers[maker](model=rest, **options, **(provider_options or {})), price)
+        named = {"model": rest} if rest else {}
+        return adjusted(adapt(made(_providers[maker], maker, **named, **more)), price=price, retry=retry)
     check_provider(maker)
+    options = dict(options or {})
     if settings.api_key and "api_key" not in options:
         options["api_key"] = settings.api_key
     from .governor import governed
     from .litellm import LiteLLM
 
     inner = LiteLLM(name, price=price, provider_options=dict(provider_options or {}), **options)
-    return Retrying(governed(inner), retry or RetryConfig())
+    found: Model = Retrying(governed(inner), retry or RetryConfig())
+    most = warmest(name)
+    return found if most is None else Clamped(found, most)
+
+
+def adjusted(model: Model, *, price: Price | None = None, retry: RetryConfig | None = None) -> Model:
+    """A model that costs `price` and is asked again as `retry` says, where these are given.
+
+    A model that retries already does it by `retry` instead; a client that does not is asked again by default.
+    """
+    if isinstance(model, Clamped):
+        return Clamped(adjusted(model.model, price=price, retry=retry), model.most)
+    if isinstance(model, Retrying):
+        model = model if retry is None else Retrying(model.model, retry, seed=model.seed)
+    elif retry is not None or isinstance(model, Adapted):
+        model = Retrying(model, retry)
+    return model if price is None else Priced(model, price)
+
+
+def _refuse(options: Mapping[str, Any], model: str) -> None:
+    if options:
+        raise ConfigurationError(
+            f"{min(options)!r} is an option of a model of a provider, given by name; set it on {model} itself"
+        )
 
 
 async def resolve_now(**given: Any) -> Model:
@@ -150,73 +189,3 @@ def _offline(name: str) -> Model:
 
         return SimulatedModel()
     raise ConfigurationError(f"there is no offline model {name!r}; 'offline/simulated' is the one that has a name")
-
-
-def adapt(given: object, price: Price | None = None) -> Model:
-    """A Model from an object: a Model itself, something with `chat(messages)` or `call(messages)`, or a function.
-
-    Raises ConfigurationError when it is none of them.
-    """
-    if isinstance(given, Model) and inspect.iscoroutinefunction(given.complete):
-        return given
-    for method in ("chat", "call"):
-        if callable(getattr(given, method, None)):
-            return _Client(given, getattr(given, method), price)
-    if callable(given):
-        return _Client(given, given, price)
-    raise ConfigurationError(
-        f"{type(given).__name__} is no model: it needs complete(request), chat(messages) or call(messages), "
-        "or must be a function of the messages"
-    )
-
-
-class _Client:
-    """Somebody's client object as a Model: its answer may be text, a mapping, or an object with `content`."""
-
-    def __init__(self, given: object, ask: Callable[..., Any], price: Price | None) -> None:
-        own = getattr(given, "name", None)
-        self.name = own if isinstance(own, str) and own else f"custom/{type(given).__name__}"
-        self._given, self._ask, self._price = given, ask, price
-        self.native_tools = False
-
-    async def complete(self, request: Request, /) -> Completion:
-        messages = [message.model_dump(include={"role", "content"}) for message in request.messages]
-        try:
-            from phalanx.agents.tools.tool import call_maybe_async
-
-            answer = await call_maybe_async(self._ask, messages)
-        except PhalanxError:
-            raise
-        except Exception as failure:
-            raise LLMCallError(failure, model=self.name) from failure
-        return self._completion(answer, request)
-
-    async def price(self) -> Price | None:
-        return self._price
-
-    async def aclose(self) -> None:
-        from .model import close
-
-        await close(self._given)
-
-    def _completion(self, answer: object, request: Request) -> Completion:
-        if isinstance(answer, Completion):
-            return answer
-        used = None
-        if isinstance(answer, Mapping):
-            text, used = answer.get("content"), answer.get("tokens_used")
-        elif isinstance(answer, str):
-            text = answer
-        else:
-            text, used = getattr(answer, "content", None), getattr(answer, "tokens_used", None)
-        if not isinstance(text, str):
-            raise LLMCallError(f"it gave {type(answer).__name__}, not text or something with content", model=self.name)
-        prompt = estimate_request(request)
-        if isinstance(used, int):
-            usage = Usage(1, max(0, used - estimate_tokens(text)), min(used, estimate_tokens(text)), estimated=True)
-        else:
-            usage = Usage(1, prompt, estimate_tokens(text), estimated=True)
-        return Completion(text=text, usage=usage.priced(self._price), model=self.name)
-
-    def __repr__(self) -> str:
-        return f"_Client({self._given!r})"

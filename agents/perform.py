@@ -1,0 +1,87 @@
+"""One task, done by one agent, as a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from phalanx.errors import LimitExceeded
+from phalanx.messages import About, Message
+from phalanx.runtime.events import RunFinished, RunStarted
+from phalanx.runtime.limits import Limits
+from phalanx.runtime.run import Listener, Run
+
+from .loop import take
+from .output import Shape
+from .result import AgentResult
+from .task import Task, call_hooks
+from .verbose import listener
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+async def perform(
+    agent: Agent,
+    job: Task,
+    *,
+    tools: Sequence[object] | None = None,
+    output: type | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+    run_id: str | None = None,
+    on_event: Listener | None = None,
+    streaming: bool = False,
+    history: Sequence[Message] = (),
+    plain: bool = False,
+) -> AgentResult:
+    """Let an agent do a task.
+
+    tools, output, limits, seed, run_id, on_event: as Agent.run has them. streaming: whether the model is asked for
+    its answer in pieces. history: what was said before. plain: the task is said as it stands, as in a conversation.
+    Returns and raises what Agent.run does.
+    """
+    model = await agent.model_or(None)
+    seconds = min((each.seconds for each in (agent.limits, limits) if each and each.seconds is not None), default=None)
+    listeners = () if on_event is None else (on_event,)
+    if agent.options.verbose:
+        listeners = (*listeners, listener(agent.name))
+    run = Run.open(
+        agent.name, limits=agent.limits, seed=seed, run_id=run_id, listeners=listeners,
+        streaming=streaming or agent.options.stream,
+    ).within(limits, owner="this run")  # fmt: skip
+    turn = await agent.turn(
+        job.description if plain and job.context is None else job.render(agent.prompts),
+        model=model,
+        shape=None if output is None else Shape(output),
+        tools=tools,
+        history=history,
+        about=About(path=run.path, stage="run", question=job.id, seed=seed),
+        now=run.started,
+    )
+    run.emit(RunStarted, agent.name, "agent", job.description, seed, ((agent.name, agent.role.name),))
+    news = () if tools is None else agent.tools.only(tools).warnings
+    for warning in (*agent.tools.warnings, *news):
+        run.warn(warning)
+    hooks = (*agent.hooks, *job.hooks)
+    job.status = "running"
+    await call_hooks(run.warn, hooks, "on_start", job)
+    status, text, reason = "failed", "", None
+    try:
+        with run.deadline(seconds, of_run=True) as scope:
+            result = await take(run, turn)
+        if scope.cancelled_caught and seconds is not None:
+            raise LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"run {agent.name!r}")
+        status, text, job.status, job.result = "completed", result.content, "completed", result
+    except BaseException as failure:
+        job.status, job.error, reason = "failed", failure, str(failure)
+        if not isinstance(failure, Exception):
+            status = "cancelled"
+            raise
+        await call_hooks(run.warn, hooks, "on_error", job, failure)
+        raise
+    finally:
+        run.emit(RunFinished, status, text, reason, run.usage)
+        await run.execution.finish()
+    await call_hooks(run.warn, hooks, "on_complete", job, result)
+    return result
