@@ -67,8 +67,19 @@ def read_yaml(text: str | bytes, *, file: str | None = None) -> Place:
 
 
 def write_yaml(value: object) -> str:
-    """A value as YAML, in its own order of keys."""
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))
+    """A value as YAML, in its own order of keys; text of several lines stands as such."""
+    return str(yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=100))
+
+
+class _Writer(yaml.SafeDumper):
+    """PyYAML writes rare line breaks as they are, and reads them as spaces; only double quotes keep them."""
+
+    def write_text(self, text: str) -> yaml.ScalarNode:
+        style = '"' if any(rare in text for rare in "\x85\u2028\u2029") else "|" if "\n" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Writer.add_representer(str, _Writer.write_text)
 
 
 def _walk(node: yaml.Node, path: Path, place: Place, seen: list[int]) -> None:
