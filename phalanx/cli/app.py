@@ -9,13 +9,12 @@ from typing import Annotated
 
 import typer
 
-from .exits import EXIT_CODES, reported
+from .exits import EXIT_CODES, USAGE, reported
 
 app = typer.Typer(
     name="phalanx",
     help="Teams of role-typed LLM agents, and honest numbers on whether the team was worth its cost.",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
     # Plain help: the same on every terminal, without colour, and without loading what draws boxes.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -34,6 +33,7 @@ TeamFile = Annotated[Path, typer.Argument(metavar="TEAM.yaml", help="A team; `ph
 
 @app.callback(invoke_without_command=True)
 def phalanx(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
@@ -41,6 +41,9 @@ def phalanx(
 
         print(f"phalanx {version_of('phalanx')}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(USAGE)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -96,23 +96,29 @@ def one_model(model: str, api_base: str | None) -> Model:
 
 
 def _with_model(spec: TeamSpec, model: str | None, api_base: str | None, around: str | None) -> TeamSpec:
-    """A team whose members ask another model, or the same ones at another address; nested teams too."""
-    default = model or spec.model or around
+    """A team whose members ask another model, or the same ones at another address; nested teams too.
+
+    around: the model that the file names for the team around this one.
+    """
+    default = spec.model or around
 
     def changed(member: MemberSpec) -> MemberSpec:
         if member.team is not None:
             return member.model_copy(update={"team": _with_model(member.team, model, api_base, default)})
-        here: dict[str, object] = {"model": member.model or (None if member.provider else default)}
+        own = member.model or (None if member.provider else default)
         if model is None:
-            return member.model_copy(update=here | {"api_base": member.api_base or api_base})
-        here |= {"model": model, "provider": None, "api_base": api_base}
-        if member.model not in (None, model):
+            offline = (own or "").startswith("offline/")
+            return member.model_copy(
+                update={"model": own, "api_base": None if offline else member.api_base or api_base}
+            )
+        here: dict[str, object] = {"model": model, "provider": None, "api_base": api_base}
+        if model != own:
             # A price and options that only another provider knows belong to the model they were written for.
             here |= {"price": None, "provider_options": {}}
         return member.model_copy(update=here)
 
     members = [changed(member) for member in spec.members]
-    return spec.model_copy(update={"members": members, "model": default})
+    return spec.model_copy(update={"members": members, "model": model or spec.model})
 
 
 def _text(raw: bytes, where: str) -> str:
