@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 from phalanx.errors import LogError
 from phalanx.messages import Request, ToolCall
 
+from .batch import Batch
 from .bodies import Incoming, Outgoing, Remembered, digest_of, from_bytes, mentions, to_bytes
 from .entries import RECORDS
 from .events import AnyEvent
@@ -94,6 +95,26 @@ class Codec:
         except (Mismatch, RecursionError) as problem:
             raise LogError(f"this {kind!r} record cannot be stored: {problem}") from None
         return Encoded(kind, data, out.new)
+
+    def batch(self, stream: str, records: Sequence[object], known: Container[str], expect: int | None = None) -> Batch:
+        """Records as bytes, to be appended together. Raises LogError as `encode` does."""
+        rows: list[tuple[str, bytes]] = []
+        bodies: dict[str, bytes] = {}
+        for record in records:
+            kind, data, more = self.encode(record, known)
+            rows.append((kind, data))
+            if more:
+                bodies.update(more)
+        return Batch(stream, rows, bodies, expect)
+
+    def body(self, body: bytes) -> bytes:
+        """A body as it may be written: redacted, if it is text."""
+        if self.redact is None:
+            return body
+        try:
+            return self.redact(body.decode()).encode()
+        except UnicodeDecodeError:
+            return body  # no text, so nothing that a redaction could read
 
     def decode(self, kind: str, data: bytes, body: Callable[[str], bytes]) -> object:
         """A record from bytes. body: gives the content of a body by its digest.

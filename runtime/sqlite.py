@@ -15,10 +15,11 @@ import anyio.lowlevel
 
 from phalanx.errors import LogError
 
+from .batch import Batch
 from .bodies import digest_of
 from .codec import Codec
 from .log import Watch, check_after, check_stream
-from .sqlite_engine import Engine, Pending
+from .sqlite_engine import Engine
 from .sqlite_file import LogFile
 from .sqlite_format import Durable
 
@@ -71,14 +72,7 @@ class SqliteLog:
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
         """See `Log.append`. Raises LogError, too, when a record cannot be stored or the file cannot be written."""
         check_stream(stream)
-        rows: list[tuple[str, bytes]] = []
-        bodies: dict[str, bytes] = {}
-        for record in records:
-            kind, data, more = self.codec.encode(record, self._engine.known)
-            rows.append((kind, data))
-            if more:
-                bodies.update(more)
-        return await self._write(Pending(stream, rows, bodies, expect))
+        return await self._write(self.codec.batch(stream, records, self._engine.known, expect))
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
         """See `Log.read`."""
@@ -107,14 +101,10 @@ class SqliteLog:
 
     async def put(self, body: bytes) -> str:
         """See `Log.put`. Text is redacted first; the hash is that of what is kept."""
-        if self.codec.redact is not None:
-            try:
-                body = self.codec.redact(body.decode()).encode()
-            except UnicodeDecodeError:
-                pass  # no text, so nothing that a redaction could read
+        body = self.codec.body(body)
         digest = digest_of(body)
         if digest not in self._engine.known:
-            await self._write(Pending("", (), {digest: body}, None))
+            await self._write(Batch("", (), {digest: body}))
         return digest
 
     async def get(self, digest: str) -> bytes:
@@ -156,17 +146,17 @@ class SqliteLog:
                 source=self,
             )
 
-    async def _write(self, pending: Pending) -> int:
-        self._engine.submit(pending)
+    async def _write(self, batch: Batch) -> int:
+        self._engine.submit(batch)
         cancelled: BaseException | None = None
         try:
             # Whoever else appends in this turn of the loop comes into the same transaction.
             await anyio.lowlevel.cancel_shielded_checkpoint()
         except anyio.get_cancelled_exc_class() as cancellation:
             cancelled = cancellation
-        if not pending.ticket.done:
+        if not batch.ticket.done:
             self._engine.flush()
-        return await pending.ticket.wait(cancelled)
+        return await batch.ticket.wait(cancelled)
 
     async def _do(self, work: Callable[[LogFile], T], otherwise: T, *, quick: bool) -> T:
         ticket = self._engine.here(work) if quick else None

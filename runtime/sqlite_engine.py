@@ -18,9 +18,10 @@ from typing import TypeVar
 
 from phalanx.errors import LogError
 
+from .batch import Batch
 from .bells import Bell, Bells
 from .jobs import JobThread
-from .sqlite_file import Batch, LogFile
+from .sqlite_file import LogFile
 from .sqlite_format import Durable, connect, explained
 from .tickets import Ticket
 
@@ -40,19 +41,6 @@ REMEMBERED = 50_000
 """How many digests of written bodies are remembered; those that were forgotten are offered to the file again."""
 
 
-class Pending(Batch):
-    """A batch on its way, and the ticket for what becomes of it."""
-
-    __slots__ = ("size", "ticket")
-
-    def __init__(
-        self, stream: str, rows: Sequence[tuple[str, bytes]], bodies: dict[str, bytes], expect: int | None
-    ) -> None:
-        super().__init__(stream, rows, bodies, expect)
-        self.size = sum(len(data) for _, data in rows) + sum(map(len, bodies.values()))
-        self.ticket: Ticket[int] = Ticket()
-
-
 class Engine:
     """All of a SqliteLog but its asynchronous face: its two connections, its thread, and what waits for them."""
 
@@ -66,7 +54,7 @@ class Engine:
         self._writing = threading.Lock()
         # Reentrant, because a finalizer that closes the log may interrupt whoever holds it.
         self._state = threading.RLock()
-        self._inbox: list[Pending] = []
+        self._inbox: list[Batch] = []
         self._called = self.closed = False
         self._process = os.getpid()
         self._seen: int | None = None
@@ -77,11 +65,11 @@ class Engine:
         """Whether there is something to close."""
         return self._thread.started and not self.closed
 
-    def submit(self, pending: Pending) -> None:
+    def submit(self, batch: Batch) -> None:
         """Put a batch where the next commit finds it. Raises LogError when the log is closed."""
         with self._state:
             self._check_open()
-            self._inbox.append(pending)
+            self._inbox.append(batch)
 
     def flush(self) -> None:
         """Commit what was submitted: now if that is quick, else soon, by the thread."""
@@ -173,7 +161,7 @@ class Engine:
         self._settle(batches)
         return True
 
-    def _commit(self, file: LogFile, batches: Sequence[Pending]) -> None:
+    def _commit(self, file: LogFile, batches: Sequence[Batch]) -> None:
         try:
             file.write(batches)
         except Exception as problem:  # noqa: BLE001 - whoever waits must learn of it
@@ -186,19 +174,17 @@ class Engine:
         else:
             self._settle(batches)
 
-    def _settle(self, batches: Sequence[Pending]) -> None:
+    def _settle(self, batches: Sequence[Batch]) -> None:
         if len(self.known) > REMEMBERED:
             self.known.clear()
         grown: dict[str, int] = {}
         self._ahead += PAGES_BYTES
         for batch in batches:
-            if batch.conflict is not None:
-                batch.ticket.fail(batch.conflict)
-                continue
-            self.known.update(batch.bodies)
-            self._ahead += batch.size
-            grown[batch.stream] = batch.head
-            batch.ticket.give(batch.head)
+            if batch.conflict is None:
+                self.known.update(batch.bodies)
+                self._ahead += batch.size
+                grown[batch.stream] = batch.head
+            batch.settle()
         if self.bells:
             self.bells.ring(grown)
         if self._ahead > CHECKPOINT_BYTES:
@@ -241,7 +227,7 @@ class Engine:
             if batches := self._take():
                 self._commit(file, batches)
 
-    def _take(self) -> list[Pending]:
+    def _take(self) -> list[Batch]:
         with self._state:
             batches, self._inbox = self._inbox, []
         return batches

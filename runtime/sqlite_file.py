@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from phalanx.errors import LogConflict, LogError
 
+from .batch import Batch
 from .bodies import digest_of
 
 POSITIONS = 1 << 32
@@ -27,19 +28,6 @@ class Row(NamedTuple):
     position: int
     kind: str
     data: bytes
-
-
-class Batch:
-    """Records for the end of one stream, and bodies: written together or not at all. `head` is where it ended then."""
-
-    __slots__ = ("bodies", "conflict", "expect", "head", "rows", "stream")
-
-    def __init__(
-        self, stream: str, rows: Sequence[tuple[str, bytes]], bodies: dict[str, bytes], expect: int | None
-    ) -> None:
-        self.stream, self.rows, self.bodies, self.expect = stream, rows, bodies, expect
-        self.head = 0
-        self.conflict: LogConflict | None = None
 
 
 class LogFile:

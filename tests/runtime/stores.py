@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phalanx.runtime.log import Log, MemoryLog
+from phalanx.runtime.postgres import PostgresLog
 from phalanx.runtime.sqlite import SqliteLog
+from tests.runtime.postgres_server import server
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Store:
     lasts: bool
 
 
-NAMES = ("memory", "sqlite")
+NAMES = ("memory", "sqlite", "postgres")
 
 
 def make_store(name: str, folder: Path) -> Store:
@@ -28,4 +30,8 @@ def make_store(name: str, folder: Path) -> Store:
         return Store(name, MemoryLog, lasts=False)
     if name == "sqlite":
         return Store(name, lambda: SqliteLog(folder / "log.db", poll=0.01), lasts=True)
+    if name == "postgres":
+        running = server()
+        schema = running.new_schema()
+        return Store(name, lambda: PostgresLog(running.dsn(), schema=schema), lasts=True)
     raise ValueError(f"no log named {name!r}")
