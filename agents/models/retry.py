@@ -107,6 +107,11 @@ class RetryConfig(Data):
             low, high = wait / 2, wait
         return (low, high) if self.jitter else (wait, wait)
 
+    def covers(self, failure: BaseException) -> bool:
+        """Whether a failure is worth another call. What a client of the user's raised counts under its own name."""
+        own = getattr(failure, "original_error", None)
+        return isinstance(failure, self.retry_on_exceptions) or isinstance(own, self.retry_on_exceptions)
+
     @field_validator("backoff", mode="before")
     @classmethod
     def _name_of(cls, backoff: object) -> object:
@@ -177,8 +182,8 @@ class Retrying(Wrapper):
     async def complete(self, request: Request, /) -> Completion:
         try:
             return await self.model.complete(request)
-        except self.config.retry_on_exceptions as failure:
-            if self.config.max_attempts == 1:
+        except Exception as failure:
+            if self.config.max_attempts == 1 or not self.config.covers(failure):
                 raise
             first = failure
         return await self._again(first, request.about, lambda: self.model.complete(request))
@@ -186,8 +191,8 @@ class Retrying(Wrapper):
     async def stream(self, request: Request, /) -> AsyncGenerator[Delta, None]:
         try:
             early, pieces = await open_stream(self.model, request)
-        except self.config.retry_on_exceptions as failure:
-            if self.config.max_attempts == 1:
+        except Exception as failure:
+            if self.config.max_attempts == 1 or not self.config.covers(failure):
                 raise
             early, pieces = await self._again(failure, request.about, lambda: open_stream(self.model, request))
         try:
@@ -200,7 +205,7 @@ class Retrying(Wrapper):
 
     async def _again(self, first: Exception, about: About, attempt: Callable[[], Awaitable[T]]) -> T:
         """Go on after the `first` failure. Nothing of this is paid for by calls that succeed at once."""
-        from tenacity import AsyncRetrying, retry_if_exception_type
+        from tenacity import AsyncRetrying, retry_if_exception
 
         config, key, made = self.config, self._key(about), 0
 
@@ -226,7 +231,7 @@ class Retrying(Wrapper):
             emit_here(Retried, self.name, state.attempt_number, state.upcoming_sleep, what)
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(config.retry_on_exceptions),
+            retry=retry_if_exception(config.covers),
             stop=is_last,
             wait=wait,
             before_sleep=prepare,
