@@ -178,7 +178,8 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             # A terminal or a file that cannot hold a character gets its code instead of an error.
             stream.reconfigure(errors="backslashreplace")
-    typer.main.get_command(app)()
+    with reported(debug=False):
+        typer.main.get_command(app)()
 
 
 def _exit(work: Callable[[], int], debug: bool) -> None:

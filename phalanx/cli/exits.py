@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -21,6 +22,13 @@ Exit codes:
   130  interrupted (143: terminated)"""
 
 
+def give_up(stream: IO[str]) -> None:
+    """Write no more to a stream whose reader is gone or whose disk is full, nor flush to it at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 @contextmanager
 def reported(debug: bool) -> Iterator[None]:
     """Turn whatever is raised inside into one line on stderr and an exit code.
@@ -30,8 +38,7 @@ def reported(debug: bool) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Whoever read our output is gone; the interpreter must not flush to it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         raise SystemExit(FAILED) from None
     except (Exception, KeyboardInterrupt) as failure:  # noqa: BLE001 - the last place to tell of it
         from .failures import code_of, describe, is_interruption, say
@@ -42,4 +49,8 @@ def reported(debug: bool) -> Iterator[None]:
             if debug or os.environ.get("PHALANX_LOG_LEVEL", "").upper() == "DEBUG":
                 traceback.print_exception(failure)
             say(f"phalanx: error: {describe(failure)}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            give_up(sys.stdout)
         raise SystemExit(code_of(failure)) from None

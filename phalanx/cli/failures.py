@@ -9,7 +9,7 @@ from pathlib import Path
 from phalanx.errors import AuthenticationFailed, ConfigurationError, LimitExceeded, PhalanxError, ValidationError
 from phalanx.messages import Usage
 
-from .exits import COMPLETED, CONFIGURATION, FAILED, INTERRUPTED, STOPPED, UNDECIDED, USAGE
+from .exits import COMPLETED, CONFIGURATION, FAILED, INTERRUPTED, STOPPED, UNDECIDED, USAGE, give_up
 from .text import advised, one_line, spent
 
 _BY_STATUS = {"completed": COMPLETED, "undecided": UNDECIDED, "partial": UNDECIDED, "stopped": STOPPED}
@@ -73,8 +73,14 @@ def describe(failure: BaseException) -> str:
 
 
 def say(line: str) -> None:
-    """A line to the user that is not the answer."""
-    print(line, file=sys.stderr, flush=True)
+    """A line to the user that is not the answer, on stderr.
+
+    When it cannot be written there is nobody to tell, and no reason to lose an answer that was paid for.
+    """
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        give_up(sys.stderr)
 
 
 def check_writable(path: Path, what: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from .failures import say
 from .text import advised, duration, money, one_line, visible
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def view_for(where: Console, *, quiet: bool = False, plain: bool = False) -> Vie
         return QuietView()
     if not plain and can_draw(where):
         return LiveView(where)
+    if where.file is sys.stderr:
+        return LinesView(say)
     return LinesView(lambda line: print(line, file=where.file, flush=True))
 
 

@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,13 +38,23 @@ class Done:
     err: str
 
 
-def phalanx(*arguments: object, cwd: Path, stdin: str = "", environment: Mapping[str, str] | None = None) -> Done:
-    """Run the command to its end, without a terminal."""
-    done = subprocess.run(
-        _words(arguments), cwd=cwd, env=clean(environment), input=stdin.encode("utf-8", "surrogateescape"),
-        capture_output=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+def phalanx(
+    *arguments: object,
+    cwd: Path,
+    stdin: str = "",
+    environment: Mapping[str, str] | None = None,
+    out: str | None = None,
+    err: str | None = None,
+) -> Done:
+    """Run the command to its end, without a terminal. out, err: files that stdout and stderr go to."""
+    with ExitStack() as files:
+        done = subprocess.run(
+            _words(arguments), cwd=cwd, env=clean(environment), input=stdin.encode("utf-8", "surrogateescape"),
+            stdout=files.enter_context(Path(out).open("wb")) if out else subprocess.PIPE,
+            stderr=files.enter_context(Path(err).open("wb")) if err else subprocess.PIPE,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+    return Done(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import phalanx
+from tests.cli.command import phalanx, started
 from tests.cli.teams import DEBATE, LONE, PIPELINE, write
 
 OFFLINE = ("--model", "offline/simulated")
@@ -252,3 +252,31 @@ def test_a_model_on_the_command_line_is_asked_by_every_member_nested_teams_inclu
 
     assert done.code == 0, done.err
     assert json.loads(done.out)["models"] == ["offline/simulated"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_costs_the_progress_but_not_the_answer(tmp_path: Path) -> None:
+    write(tmp_path, LONE)
+
+    without_progress = phalanx("run", "team.yaml", "Why?", *OFFLINE, cwd=tmp_path, err="/dev/full")
+    without_answer = phalanx("run", "team.yaml", "Why?", *OFFLINE, cwd=tmp_path, out="/dev/full")
+    without_help = phalanx("--help", cwd=tmp_path, out="/dev/full")
+
+    assert without_progress.code == 0
+    assert "Answer: " in without_progress.out
+    for done in (without_answer, without_help):
+        assert done.code == 2
+        assert "No space left on device" in done.err
+        assert "Traceback" not in done.err
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    write(tmp_path, LONE)
+    with started("demo", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert err == ""
