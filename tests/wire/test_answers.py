@@ -221,10 +221,13 @@ async def test_both_paths_send_the_same_and_give_the_same(
 ) -> None:
     name = f"{provider}/loopback"
     with serve(form, reply) as server:
-        direct = await hear(model_at(server, "direct", name=name), request_, streamed=streamed)
+        model = model_at(server, "direct", name=name)
+        direct = await hear(model, request_, streamed=streamed)
+        again = await hear(model, request_, streamed=streamed)
         general = await hear(model_at(server, "general", name=name), request_, streamed=streamed)
 
-        first, second = server.requests
+        first, repeated, second = server.requests
+    assert (first.path, first.body, direct.plain) == (repeated.path, repeated.body, again.plain)
     assert first.path == second.path
     assert first.body == second.body
     assert direct.plain == general.plain
