@@ -311,7 +311,7 @@ class Agent:
             temperature=self.temperature,
             max_tokens=self.max_tokens,
             sampling=self.options.sampling,
-            about=replace(about, member=about.member or self.name, role=role.name),
+            about=about if about.role == role.name and about.member else _by(about, self.name, role.name),
             name=self.name,
         )
 
@@ -415,3 +415,7 @@ class Agent:
             "options": self.options.transport, "provider_options": self.provider_options, "price": self.price,
             "retry": self.options.retry,
         }  # fmt: skip
+
+
+def _by(about: About, member: str, role: str) -> About:
+    return replace(about, member=about.member or member, role=role)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from phalanx.agents.agent import Agent
-from phalanx.agents.loop import take
+from phalanx.agents.loop import Turn, take
 from phalanx.agents.models.model import Model
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts, fenced_all
@@ -30,15 +30,16 @@ from phalanx.runtime.events import (
     RoundStarted,
 )
 from phalanx.runtime.human import RunPaused, ask_human
-from phalanx.runtime.regions import Identity, Region
+from phalanx.runtime.regions import Identity
 from phalanx.runtime.run import Run
 
+from .answers import ANSWERS as ANSWERS
+from .answers import REGION, Answers, post
 from .base import Answer, Member, Outcome, Round
 from .count import Counted
 from .voting import Decision
 
 Best = Callable[[Sequence[Outcome]], Answer | None]
-ANSWERS = "answers"
 Until = Callable[[Sequence[Outcome]], bool]
 Say = str | Mapping[str, str] | Callable[[Member], str]
 
@@ -77,12 +78,15 @@ class TeamRun:
         self.history: list[Outcome] = []
         self.rounds: list[Round] = []
         self.cut_short: LimitExceeded | None = None
-        self.board = board or Blackboard(
-            run.execution.log, f"board/{run.run_id}/{'/'.join(run.path)}", sole_writer=True, written=self._written
-        )
-        self.board.declare(Region(ANSWERS, str))
         self._op = f"{run.run_id}/{'/'.join(run.path)}"
         self._posted = self._seen = 0
+        # A board of its own, in a run that nobody sees, is written when somebody looks at it.
+        self.answers = Answers(f"board/{self._op}", self._op)
+        self._board = board
+        if board is not None:
+            board.declare(REGION)
+        elif not run.execution.unseen:
+            self._board = self.answers.board(run.execution.log, self._written)
         self.members = tuple(member for member in self.everyone if member.seat is None)
         self._best: Callable[[], Answer | None] | None = None
 
@@ -90,6 +94,19 @@ class TeamRun:
     def seed(self) -> int:
         """The seed of all chance in the run."""
         return self.run.seed
+
+    @property
+    def board(self) -> Blackboard:
+        """What all can see."""
+        if self._board is None:
+            self._board = self.answers.board(self.run.execution.log)
+            self._posted = len(self.answers.said)
+        return self._board
+
+    @property
+    def is_board_made(self) -> bool:
+        """Whether there is a board, and not only `answers` that could be put on one."""
+        return self._board is not None
 
     def seat(self, name: str) -> Member:
         """The member in a special seat. Raises ConfigurationError when it is empty."""
@@ -162,16 +179,13 @@ class TeamRun:
         """
         if not outcome.ok:
             return
-        self._posted += 1
         who = identity(self.member(outcome.member))
+        if self._board is None:
+            self.answers.add(who, outcome, causes)
+            return
+        self._posted += 1
         try:
-            await self.board.as_member(who).post(
-                ANSWERS,
-                outcome.text,
-                round=outcome.round,
-                causes=causes,
-                op=f"{self._op}/post-{self._posted}",
-            )
+            await post(self._board, who, outcome, causes, f"{self._op}/post-{self._posted}")
         except AccessDenied as denied:
             self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
 
@@ -403,6 +417,7 @@ class _Asking:
             member.name, limits=self.limits if is_agent else None, owner=repr(member.name), deeper=not is_agent
         )
         self.messages: tuple[Message, ...] = ()
+        self.turn: Turn | None = None
 
     async def outcome(self, prompt: str) -> Outcome:
         """Ask, and say how it ended; only cancellation passes through."""
@@ -410,18 +425,23 @@ class _Asking:
         self.branch.emit(MemberStarted, member.name, member.role.name, self.stage, self.round, prompt)
         seconds = self.limits.seconds if self.limits and isinstance(member.who, Agent) else None
         answer: AgentResult | None = None
+        late = False
         try:
-            with self.branch.deadline(seconds) as scope:
+            if seconds is None:
                 answer = await self._answer(prompt)
+            else:
+                with self.branch.deadline(seconds) as scope:
+                    answer = await self._answer(prompt)
+                late = scope.cancelled_caught
         except LimitExceeded as refusal:
             return self.ended("refused", refusal)
-        except TimeoutError as late:
-            return self.ended("timed_out", late)
+        except TimeoutError as timeout:
+            return self.ended("timed_out", timeout)
         except LogError:
             raise  # the run's own journal: nothing that one member could be said to have failed at
         except Exception as failure:  # noqa: BLE001 - whatever a member dies of is its outcome, not its siblings' end
             return self.ended("failed", failure)
-        if answer is None or scope.cancelled_caught:
+        if answer is None or late:
             return self.ended("timed_out", TimeoutError())
         if not answer.strip():
             return self.ended("failed", ValueError("it answered nothing"))
@@ -445,7 +465,7 @@ class _Asking:
             answer=answer,
             error=error,
             usage=usage,
-            messages=self.messages if answer is None else answer.messages,
+            messages=self._sent() if answer is None else answer.messages,
             failure=failure,
             inside=() if isinstance(self.member.who, Agent) else _members_of(answer, failure),
         )
@@ -456,8 +476,8 @@ class _Asking:
             self.messages = (Message(role="user", content=prompt),)
             return await who.run_inside(team, self.branch, Task(prompt, id=self.question), shape=self.shape)
         about = About(
-            path=self.branch.path, member=self.member.name, stage=self.stage, round=self.round,
-            attempt=self.attempt, question=self.question, seed=team.seed,
+            self.branch.path, self.member.name, self.member.role.name, self.stage, self.round, self.attempt,
+            self.question, team.seed,
         )  # fmt: skip
         model = await who.model_or(team.default_model)
         turn = await who.turn(
@@ -469,8 +489,14 @@ class _Asking:
             about=about,
             now=team.run.started,
         )
-        self.messages = (Message(role="system", content=turn.system), Message(role="user", content=turn.prompt))
+        self.turn = turn
         return await take(self.branch, turn)
+
+    def _sent(self) -> tuple[Message, ...]:
+        """What it was sent, or would have been, when there is no answer that knows."""
+        if self.turn is None:
+            return self.messages
+        return (Message(role="system", content=self.turn.system), Message(role="user", content=self.turn.prompt))
 
 
 def _members_of(answer: object, failure: object) -> tuple[Outcome, ...]:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Listener = Callable[[AnyEvent], None]
 Result = TypeVar("Result", Completion, ToolResult, str)
-E = TypeVar("E", bound=Event)
 
 FREE = Usage()
 
@@ -66,14 +65,16 @@ class Execution:
     def __init__(
         self,
         run_id: str,
-        log: Log,
+        log: Log | None,
         seed: int,
         listeners: tuple[Listener, ...],
         streaming: bool,
         playback: Playback | None = None,
     ) -> None:
-        self.run_id, self.log, self.seed = run_id, log, seed
+        self.run_id, self.log, self.seed = run_id, log or MemoryLog(), seed
         self.listeners, self.streaming, self.playback = listeners, streaming, playback
+        # Nobody listens and nobody can read the log: then nothing has to be said at all.
+        self.unseen = log is None and not listeners and playback is None
         self.seq = self.position = 0
         self.time = time.time()
         # People: who is asked, what was answered beforehand, what is being asked, and how many calls are under way.
@@ -121,7 +122,7 @@ class Execution:
             await self._write()
 
     async def finish(self) -> None:
-        """Write what is left, and let those who hear every run deal with it; at most some seconds, also when cancelled."""
+        """Write what is left, and let those who hear every run deal with it; at most seconds, also when cancelled."""
         with anyio.move_on_after(5, shield=True):
             await self.flush()
             for hearer in list(HEARERS):
@@ -160,7 +161,7 @@ class Run:
         self.execution, self.path, self.accounts, self.up = execution, path, accounts, up
         self.parent = execution.seq or None
         self.depth: int = 0 if up is None else up.depth + deeper
-        self.usage = Usage()
+        self.usage = FREE
         self._counts: dict[str, int] = {}
 
     @classmethod
@@ -179,13 +180,13 @@ class Run:
         """A new execution's root branch.
 
         limits: what all of it may use, besides the `with limits(...)` blocks around the caller. log: where its
-        events go (default: memory). playback: the journal of a run to go on from, or to play back. streaming: ask
-        models for streamed answers, so that listeners see tokens.
+        events go (default: to the listeners only, and where there are none, nowhere). playback: the journal of a run
+        to go on from, or to play back. streaming: ask models for streamed answers, so that listeners see tokens.
         """
         for hearer in list(HEARERS):
             if hearer.is_listening():
                 listeners = (*listeners, hearer.hear)
-        execution = Execution(run_id or new_run_id(), log or MemoryLog(), seed, listeners, streaming, playback)
+        execution = Execution(run_id or new_run_id(), log, seed, listeners, streaming, playback)
         return cls(execution, (name,), block_accounts().within(limits, f"run {name!r}"))
 
     @property
@@ -218,18 +219,19 @@ class Run:
         under.parent, under._counts = self.parent, self._counts
         return under
 
-    def emit(self, kind: type[E], *facts: object, **named: object) -> E:
+    def emit(self, kind: type[Event], *facts: object, **named: object) -> None:
         """Put an event of this branch into the one ordered stream; `facts` are its own fields, in order.
 
         In a run that goes on from its journal, what is recorded there already is not said again.
         """
         execution = self.execution
+        if execution.unseen:
+            return
         make: Any = kind
         event: Any = make(execution.run_id, execution.seq + 1, self.path, time.time(), self.parent, *facts, **named)
         if execution.playback is None or not execution.playback.was_emitted(event):
             execution.seq += 1
             execution.record(event)
-        return event  # type: ignore[no-any-return]
 
     def emit_token(self, member: str, text: str, key: str) -> None:
         """Show a piece of an answer to listeners; it is not recorded."""
@@ -246,7 +248,7 @@ class Run:
         """Count what was spent, here and in every branch above."""
         branch: Run | None = self
         while branch is not None:
-            branch.usage += usage
+            branch.usage = usage if branch.usage is FREE else branch.usage + usage
             branch = branch.up
 
     async def step(
@@ -265,9 +267,10 @@ class Run:
         most it may cost (None: it costs nothing). idempotent: whether it may be repeated when its end is unknown.
         Raises LimitExceeded before anything is called, or whatever `call` raises.
         """
+        execution = self.execution
         count = self._counts[step] = self._counts.get(step, 0) + 1
         key = f"{'/'.join(self.path)}/{step}-{count}"
-        if (playback := self.execution.playback) is not None:
+        if (playback := execution.playback) is not None:
             # What it cost was spent, whether it gave something, failed or was cancelled.
             spent = playback.spent(key)
             self.accounts.charge(spent)
@@ -286,23 +289,26 @@ class Run:
         self.emit(StepStarted, key, step, name, request, idempotent)
         attempts = _Attempts(self.accounts, need, request)
         token = _current.set((self, attempts))
-        started = anyio.current_time()
+        started: float | None = None
         settled = False
         try:
-            await self.execution.flush()
+            if not execution.unseen:
+                await execution.flush()
             async with self._gates(step):
                 started, attempts.made = anyio.current_time(), True
-                result = await (call(key) if step == "human" else self.execution.work(call(key)))
+                result = await (call(key) if step == "human" else execution.work(call(key)))
             usage = attempts.total(result)
             settled = True
             self._settle(attempts, usage)
-            self.emit(StepFinished, key, step, name, "ok", anyio.current_time() - started, usage, result)
-            await self.execution.flush()
+            if not execution.unseen:
+                self.emit(StepFinished, key, step, name, "ok", anyio.current_time() - started, usage, result)
+                await execution.flush()
         except BaseException as failure:
             if not settled:
                 usage = attempts.total_of_failed(failure)
                 self._settle(attempts, usage)
-                self._end(key, step, name, anyio.current_time() - started, usage, failure)
+                seconds = 0.0 if started is None else anyio.current_time() - started
+                self._end(key, step, name, seconds, usage, failure)
             raise
         finally:
             _current.reset(token)
@@ -374,7 +380,8 @@ class _Attempts:
     def __init__(self, accounts: Accounts, need: Need | None, request: object) -> None:
         self.accounts, self.need, self.request = accounts, need, request
         self.worst = None if need is None else need.copy()
-        self.failed, self.lost, self.made = FREE, Need(0), False
+        self.failed, self.made = FREE, False
+        self.lost: Need | None = None
 
     def another(self, failure: BaseException) -> None:
         """One attempt failed and another follows; an attempt that may have been paid for stays held at its worst."""
@@ -387,7 +394,7 @@ class _Attempts:
     def total(self, result: object) -> Usage:
         if not isinstance(result, Completion) or result.cached:
             return self.failed
-        return self.failed + result.usage
+        return result.usage if self.failed is FREE else self.failed + result.usage
 
     def total_of_failed(self, failure: BaseException) -> Usage:
         return self.failed + self._cost_of(failure)
@@ -400,6 +407,8 @@ class _Attempts:
             return FREE
         if not _may_be_paid(failure):
             return Usage(calls=1)
+        if self.lost is None:
+            self.lost = Need(0)
         self.lost.add(self.worst)
         tokens = estimate_request(self.request) if isinstance(self.request, Request) else 0
         return Usage(calls=1, input_tokens=tokens, unpriced_calls=0 if self.worst.free else 1, estimated=True)
@@ -440,7 +449,7 @@ def current_run() -> Run | None:
     return None if current is None else current[0]
 
 
-def emit_here(kind: type[E], *facts: object) -> None:
+def emit_here(kind: type[Event], *facts: object) -> None:
     """Emit an event in the step around the caller; outside of a run it goes nowhere."""
     if (current := _current.get()) is not None:
         current[0].emit(kind, *facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,8 @@ from phalanx.formations.voting import Decision
 from phalanx.messages import Message, Usage
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.human import Question
+
+Board = Sequence[Entry | dict[str, Any]]
 
 
 class TeamResult(AgentResult):
@@ -33,8 +35,8 @@ class TeamResult(AgentResult):
     decision: Decision | None
     members: tuple[Outcome, ...]
     rounds: tuple[Round, ...]
-    board: tuple[Entry | dict[str, Any], ...]
     questions: tuple[Question, ...]
+    _board: Board | Callable[[], Board]
     refusal: LimitExceeded | None
 
     def __new__(
@@ -46,16 +48,27 @@ class TeamResult(AgentResult):
         decision: Decision | None = None,
         members: Sequence[Outcome] = (),
         rounds: Sequence[Round] = (),
-        board: Sequence[Entry | dict[str, Any]] = (),
+        board: Board | Callable[[], Board] = (),
         questions: Sequence[Question] = (),
         refusal: LimitExceeded | None = None,
         **facts: Any,
     ) -> Self:
         self = super().__new__(cls, text, **facts)
         self.status, self.stop_reason, self.decision = status, stop_reason, decision
-        self.members, self.rounds, self.board = tuple(members), tuple(rounds), tuple(board)
+        self.members, self.rounds, self._board = tuple(members), tuple(rounds), board
         self.questions, self.refusal = tuple(questions), refusal
         return self
+
+    @property
+    def board(self) -> tuple[Entry | dict[str, Any], ...]:
+        """What stood on the blackboard at the end."""
+        found = self._board() if callable(self._board) else self._board
+        self._board = found = tuple(found)
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._board = self.board  # a function that would have to be asked does not go into a file
+        return super().__reduce__()
 
     @property
     def success(self) -> bool:

@@ -339,8 +339,8 @@ class AgentTeam:
         "stopped". Raises TeamError, which carries the result with all that was paid for, when there is no answer;
         ConfigurationError and ValidationError before anything is spent.
         """
-        journal = log or self.log or MemoryLog()
-        if run_id is not None and await journal.read(f"run/{run_id}"):
+        journal = log or self.log
+        if run_id is not None and journal is not None and await journal.read(f"run/{run_id}"):
             raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
         return await self._perform(
             Task.of(task, context), limits, seed, run_id or new_run_id(), journal, _listeners(on_event), human=human
@@ -437,8 +437,8 @@ class AgentTeam:
         """
 
         async def work(listener: Listener) -> TeamResult:
-            journal, job = self.log or MemoryLog(), Task.of(task, context)
-            return await self._perform(job, limits, seed, run_id or new_run_id(), journal, (listener,), streaming=True)
+            job = Task.of(task, context)
+            return await self._perform(job, limits, seed, run_id or new_run_id(), self.log, (listener,), streaming=True)
 
         return EventStream(work)
 
@@ -456,7 +456,7 @@ class AgentTeam:
 
         Takes and raises what `run` does; nothing begins before the handle is entered or iterated over.
         """
-        name, job, journal = run_id or new_run_id(), Task.of(task, context), log or self.log or MemoryLog()
+        name, job, journal = run_id or new_run_id(), Task.of(task, context), log or self.log
 
         async def work(listener: Listener, human: Human) -> TeamResult:
             return await self._perform(job, limits, seed, name, journal, (listener,), streaming=True, human=human)
@@ -581,7 +581,7 @@ class AgentTeam:
         limits: Limits | None,
         seed: int,
         run_id: str,
-        log: Log,
+        log: Log | None,
         listeners: tuple[Listener, ...],
         playback: Playback | None = None,
         *,
@@ -631,9 +631,9 @@ class AgentTeam:
             raise LogError(f"there is no run {run_id!r} in this log")
         return journal, Playback(records, **options)
 
-    def _spec(self, log: Log) -> str | None:
+    def _spec(self, log: Log | None) -> str | None:
         """The team as YAML, for those who resume the run from its log alone; None when it cannot be written."""
-        if log.instant:
+        if log is None or log.instant:
             return None
         try:
             return self.to_yaml()
@@ -678,7 +678,7 @@ class AgentTeam:
             decision=answer.decision if answer else None,
             members=inside.history,
             rounds=inside.rounds,
-            board=await inside.board.entries(),
+            board=await inside.board.entries() if inside.is_board_made else inside.answers.entries,
             usage=run.usage,
             run_id=run.run_id,
             tool_calls=[call for outcome in inside.history if outcome.answer for call in outcome.answer.tool_calls],

@@ -1,0 +1,71 @@
+"""What members answered, for a board that is only written when somebody looks at it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from phalanx.errors import AccessDenied
+from phalanx.runtime.board import Blackboard
+from phalanx.runtime.entries import Entry
+from phalanx.runtime.log import Log, MemoryLog
+from phalanx.runtime.regions import Identity, Region
+
+from .base import Outcome
+
+ANSWERS = "answers"
+REGION = Region(ANSWERS, str)
+T = TypeVar("T")
+
+
+class Answers:
+    """Answers in the order in which they would have been posted, each by whom, shown what, and when.
+
+    stream: the board's name in its log. op: how the writes are named.
+    """
+
+    __slots__ = ("op", "said", "stream")
+
+    def __init__(self, stream: str, op: str) -> None:
+        self.stream, self.op = stream, op
+        self.said: list[tuple[Identity, Outcome, Sequence[Entry], float]] = []
+
+    def add(self, who: Identity, outcome: Outcome, causes: Sequence[Entry]) -> None:
+        """Keep an answer."""
+        self.said.append((who, outcome, causes, time.time()))
+
+    def board(self, log: Log, written: Callable[[Entry], None] | None = None) -> Blackboard:
+        """A board with these answers on it, those left out that their authors may not write. log: an instant one."""
+        now: list[float] = []
+        board = Blackboard(
+            log, self.stream, (REGION,), sole_writer=True, clock=lambda: now[0] if now else time.time(), written=written
+        )
+        for at, (who, outcome, causes, moment) in enumerate(self.said, 1):
+            now[:] = [moment]
+            try:
+                at_once(post(board, who, outcome, causes, f"{self.op}/post-{at}"))
+            except AccessDenied:  # said by whoever posts it; here nobody would hear it
+                continue
+        now.clear()
+        return board
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What would stand on the board."""
+        return tuple(at_once(self.board(MemoryLog()).entries()))
+
+
+async def post(board: Blackboard, who: Identity, outcome: Outcome, causes: Sequence[Entry], op: str) -> None:
+    """Put an answer on a board in its author's name. Raises AccessDenied when its role may not write there."""
+    await board.as_member(who).post(ANSWERS, outcome.text, round=outcome.round, causes=causes, op=op)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of something that never waits, as what is done to a board over an instant log does not."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    work.close()
+    raise RuntimeError(f"{work} waits; it can only be awaited")
