@@ -151,6 +151,7 @@ class _Steps:
         self.said = Completion()
         self.calls: tuple[ToolCall, ...] = ()
         self.results: list[ToolResult | None] = []
+        self.places: dict[str, int] = {}
 
     def of(self, event: AnyEvent) -> Iterator[StreamingEvent]:
         match event:
@@ -162,10 +163,12 @@ class _Steps:
                 yield from self._next_call(event.key, request)
             case StepFinished(step="model") if event.path == self.root:
                 yield from self._said(event)
-            case StepStarted(step="tool") if self._is_own_tool(event) and not self.calls:
-                yield from self._step(calls_in_text(self.said.text))
-            case StepFinished(step="tool", result=ToolResult() as result) if self._is_own_tool(event):
-                yield from self._gave(result)
+            case StepStarted(step="tool", request=ToolCall() as call) if self._is_own_tool(event):
+                if not self.calls:
+                    yield from self._step(calls_in_text(self.said.text))
+                self._begins(event.key, call)
+            case StepFinished(step="tool", result=ToolResult() as result) if event.key in self.places:
+                yield from self._gave(self.places[event.key], result)
             case RunFinished(status="completed") if event.path == self.root:
                 answer = AgentFinalResponse(final_answer=event.text)
                 yield AgentFinalResponseEvent(step_id=self.key, agent_id=self.agent_id, response=answer)
@@ -193,16 +196,20 @@ class _Steps:
 
     def _step(self, calls: tuple[ToolCall, ...]) -> Iterator[StreamingEvent]:
         if calls:
-            self.calls, self.results = calls, [None] * len(calls)
+            self.calls, self.results, self.places = calls, [None] * len(calls), {}
             thought = TEXT_CALL.sub("", self.said.text).strip()
             step = AgentStep(tool_thought=thought or None, tool_calls=calls)
             yield AgentStepEvent(step_id=self.key, agent_id=self.agent_id, step=step)
 
-    def _gave(self, result: ToolResult) -> Iterator[StreamingEvent]:
-        for at, call in enumerate(self.calls):
-            if self.results[at] is None and (call.id, call.tool_name) == (result.tool_call_id, result.tool_name):
-                self.results[at] = result
-                break
+    def _begins(self, key: str, call: ToolCall) -> None:
+        """Remember which of the calls a tool's step is. Ids may be the same, and branches end in any order."""
+        taken = self.places.values()
+        place = next((at for at, each in enumerate(self.calls) if each == call and at not in taken), None)
+        if place is not None:
+            self.places[key] = place
+
+    def _gave(self, place: int, result: ToolResult) -> Iterator[StreamingEvent]:
+        self.results[place] = result
         if None not in self.results:
             yield self._results(())
 
@@ -217,7 +224,7 @@ class _Steps:
         self.results = list(results)
         return AgentToolResultsEvent(step_id=self.key, agent_id=self.agent_id, results=results)
 
-    def _is_own_tool(self, event: StepStarted | StepFinished) -> bool:
+    def _is_own_tool(self, event: StepStarted) -> bool:
         return event.path[: len(self.root)] == self.root and len(event.path) <= len(self.root) + 1
 
 
