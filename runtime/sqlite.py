@@ -147,13 +147,13 @@ class SqliteLog:
             )
 
     async def _write(self, batch: Batch) -> int:
-        self._engine.submit(batch)
         cancelled: BaseException | None = None
-        try:
-            # Whoever else appends in this turn of the loop comes into the same transaction.
-            await anyio.lowlevel.cancel_shielded_checkpoint()
-        except anyio.get_cancelled_exc_class() as cancellation:
-            cancelled = cancellation
+        if self._engine.submit(batch):
+            try:
+                # Whoever else appends in this turn of the loop comes into the same transaction.
+                await anyio.lowlevel.cancel_shielded_checkpoint()
+            except anyio.get_cancelled_exc_class() as cancellation:
+                cancelled = cancellation
         if not batch.ticket.done:
             self._engine.flush()
         return await batch.ticket.wait(cancelled)

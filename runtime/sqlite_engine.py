@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,9 @@ SMALL_BYTES = 500_000
 
 CHECKPOINT_BYTES = 4_000_000
 """So much is written to the write-ahead log before it is moved into the file."""
+
+QUIET = 0.0002
+"""Seconds without an append after which the next one is taken to be alone."""
 
 PAGES_BYTES = 12_000
 """What a commit writes besides its content, about: it writes whole pages."""
@@ -59,17 +63,23 @@ class Engine:
         self._process = os.getpid()
         self._seen: int | None = None
         self._ahead = 0
+        self._last = 0.0
 
     @property
     def in_use(self) -> bool:
         """Whether there is something to close."""
         return self._thread.started and not self.closed
 
-    def submit(self, batch: Batch) -> None:
-        """Put a batch where the next commit finds it. Raises LogError when the log is closed."""
+    def submit(self, batch: Batch) -> bool:
+        """Put a batch where the next commit finds it; whether others may come at the same moment.
+
+        Raises LogError when the log is closed.
+        """
         with self._state:
             self._check_open()
             self._inbox.append(batch)
+            last, self._last = self._last, time.perf_counter()
+        return self._last - last < QUIET
 
     def flush(self) -> None:
         """Commit what was submitted: now if that is quick, else soon, by the thread."""

@@ -20,6 +20,8 @@ from .batch import Batch
 from .bodies import digest_of
 
 POSITIONS = 1 << 32
+MANY = 10_000
+"""How many streams' ends are remembered, before all are forgotten."""
 
 
 class Row(NamedTuple):
@@ -35,21 +37,29 @@ class LogFile:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path, self._connection = path, connection
-        self._heads: dict[str, tuple[int, int]] = {}
-        self._version = -1
+        self._ends: dict[str, tuple[int, int]] = {}
 
     def write(self, batches: Sequence[Batch]) -> None:
         """Write batches in their order, in one transaction; sets `head` or `conflict` of each. Raises sqlite3.Error."""
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
         try:
-            heads = self._current_heads()
+            self._write(batches, self._ends)
+        except sqlite3.IntegrityError:
+            # A position that was thought to be free is taken: somebody else has written since. Once more, reading
+            # inside the transaction where the streams end.
+            self._ends.clear()
+            self._write(batches, self._ends)
+
+    def _write(self, batches: Sequence[Batch], ends: dict[str, tuple[int, int]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
             rows: list[tuple[object, ...]] = []
             bodies: dict[str, bytes] = {}
             grown: dict[str, tuple[int, int]] = {}
             for batch in batches:
                 if batch.stream:
-                    place, head = grown.get(batch.stream) or heads.get(batch.stream) or self._head(batch)
+                    place, head = grown.get(batch.stream) or ends.get(batch.stream) or self._end_of(batch)
+                    if batch.stream not in grown and (not batch.rows or batch.expect not in (None, head)):
+                        place, head = self._end_of(batch)  # a conflict must be with what is really there
                     batch.head, batch.conflict = head, None
                     if batch.expect is not None and batch.expect != head:
                         batch.conflict = LogConflict(batch.stream, expected=batch.expect, actual=head)
@@ -57,18 +67,22 @@ class LogFile:
                     for kind, data in batch.rows:
                         head += 1
                         rows.append((place + head, kind, data, _sum(kind, data)))
-                    batch.head = head
                     if batch.rows:
-                        grown[batch.stream] = place, head
-                bodies.update(batch.bodies)
-            self._insert("INSERT OR IGNORE INTO bodies VALUES ", [(bytes.fromhex(d), b) for d, b in bodies.items()])
-            self._insert("INSERT INTO records VALUES ", rows)
-            execute("COMMIT")
+                        batch.head, grown[batch.stream] = head, (place, head)
+                if batch.bodies:
+                    bodies.update(batch.bodies)
+            if bodies:
+                self._insert(_BODIES, [(bytes.fromhex(digest), body) for digest, body in bodies.items()])
+            if rows:
+                self._insert(_RECORDS, rows)
+            self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
-                execute("ROLLBACK")
+                self._connection.execute("ROLLBACK")
             raise
-        heads.update(grown)
+        if len(ends) > MANY:
+            ends.clear()
+        ends.update(grown)
 
     def rows(self, stream: str, after: int, limit: int) -> list[Row]:
         """Records after a position, in order, at most so many.
@@ -139,16 +153,7 @@ class LogFile:
         """Let go of the file."""
         self._connection.close()
 
-    def _current_heads(self) -> dict[str, tuple[int, int]]:
-        # Inside a write transaction nobody else can write, so what this connection wrote last still holds unless
-        # another one wrote since, which the version tells.
-        version = self.version()
-        if version != self._version or len(self._heads) > 10_000:
-            self._version = version
-            self._heads.clear()
-        return self._heads
-
-    def _head(self, batch: Batch) -> tuple[int, int]:
+    def _end_of(self, batch: Batch) -> tuple[int, int]:
         place = self._place(batch.stream)
         if place is None:
             if not batch.rows or batch.expect:
@@ -167,14 +172,25 @@ class LogFile:
         ).fetchone()[0]
         return 0 if last is None else last - place
 
-    def _insert(self, into: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _insert(self, statements: dict[int, str], rows: Sequence[tuple[object, ...]]) -> None:
         # Few statements rather than one a row: each gives the interpreter away, and a busy loop gives it back late.
+        if len(rows) == 1:
+            self._connection.execute(statements[1], rows[0])
+            return
         at = 0
         while at < len(rows):
-            count = next(size for size in (64, 16, 4, 1) if at + size <= len(rows))
-            values = ", ".join(["(" + ", ".join("?" * len(rows[at])) + ")"] * count)
-            self._connection.execute(into + values, [value for row in rows[at : at + count] for value in row])
+            count = next(size for size in statements if at + size <= len(rows))
+            self._connection.execute(statements[count], [value for row in rows[at : at + count] for value in row])
             at += count
+
+
+def _statements(start: str, columns: int) -> dict[int, str]:
+    row = "(" + ", ".join("?" * columns) + ")"
+    return {size: start + ", ".join([row] * size) for size in (64, 16, 4, 1)}
+
+
+_BODIES = _statements("INSERT OR IGNORE INTO bodies VALUES ", 2)
+_RECORDS = _statements("INSERT INTO records VALUES ", 4)
 
 
 def _sum(kind: str, data: bytes) -> int:
