@@ -55,16 +55,23 @@ class Hierarchical(Gathering):
                 member.role.require("delegate")
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
-        """With one assignment for each worker, and a review that asks for no more."""
+        """With one assignment for each worker in every round, reviews that want more, and a verifier that objects."""
         lead = next(member.name for member in members if member.seat == "lead")
         workers = [member.name for member in members if member.seat is None]
-        asks = [Asking(lead, "plan"), *(Asking(name, "assignment", 0, len(workers) - 1) for name in workers)]
-        if self.review:
-            asks.append(Asking(lead, "review", 0, len(workers)))
-        asks.append(Asking(lead, "synthesis", 0, len(workers)))
+        rounds = self.max_rounds if self.review else 1
+        # What a round leaves to be read: a result of each worker, and the lead's words on who was to do what.
+        left = len(workers) + 1
+        asks = [Asking(lead, "plan")]
+        for round in range(rounds):
+            if round:
+                asks.append(Asking(lead, "review", round - 1, round * left))
+            asks += [Asking(name, "assignment", round, (round + 1) * left) for name in workers]
+        asks.append(Asking(lead, "synthesis", 0, rounds * left))
         verifier = next((member.name for member in members if member.seat == "verifier"), None)
         if verifier is not None:
             asks.append(Asking(verifier, "verify", 0, 1))
+            for again in range(1, self.reworks + 1):
+                asks += [Asking(lead, "synthesis", again, 2), Asking(verifier, "verify", again, 1)]
         return asks
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:

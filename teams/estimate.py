@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import is_free, price
+from phalanx.agents.models.resolve import NoModel
+from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task
-from phalanx.messages import Usage, estimate_tokens
+from phalanx.formations.flat import Flat
+from phalanx.formations.hierarchical import Hierarchical
+from phalanx.formations.parallel import Parallel
+from phalanx.formations.pipeline import Pipeline
+from phalanx.messages import Price, Usage, estimate_tokens
 from phalanx.runtime.blocking import run_blocking
+
+from .prompt_size import FENCE, Sizes, around, template
 
 if TYPE_CHECKING:
     from .team import AgentTeam
 
-# What a formation's own words in a prompt come to at most, in tokens.
-WORDS = 400
+# The most that "No decision: …" takes, the answer of a vote that came to nothing.
+UNDECIDED = 400
+# A board shows an entry in no less than 8 tokens of its budget; behind a fence it may take four times as much.
+FENCED = 4
 
 
 @dataclass(frozen=True)
@@ -42,48 +52,86 @@ def estimate(team: AgentTeam, task: Task) -> Estimate:
     Looking a price up loads LiteLLM's price map once. Raises ConfigurationError for a formation that is the user's
     own function.
     """
-    total, money, by_member = _worst(team, estimate_tokens(task.text))
-    return Estimate(total.calls, total.tokens, money, by_member)
+    return _Reckoning().of(team, estimate_tokens(task.render(team.prompts)), team.prompts, None)
 
 
-def _worst(team: AgentTeam, task_tokens: int) -> tuple[Usage, float | None, dict[str, tuple[int, int]]]:
-    total, money = Usage(), 0.0
-    known = True
-    by_member: dict[str, tuple[int, int]] = {}
-    longest = max((_longest(member.who) for member in team.members), default=0)
-    members = {member.name: member.who for member in team.members}
-    for asking in team.plan():
-        who = members[asking.member]
-        prompt = task_tokens + WORDS + asking.reads * (longest + 40)
-        if isinstance(who, Agent):
-            usage, cost = _one_call(team, who, prompt)
-        else:
-            usage, cost, _ = _worst(who, prompt)  # type: ignore[arg-type]
-        total += usage
-        calls, tokens = by_member.get(asking.member, (0, 0))
-        by_member[asking.member] = (calls + usage.calls, tokens + usage.tokens)
-        if cost is None:
-            known = False
-        else:
-            money += cost
-    return total, money if known else None, by_member
+class _Reckoning:
+    """Adds up a team and the teams in it; looks the price of each agent's model up once."""
+
+    def __init__(self) -> None:
+        self.prices: dict[int, Price | None] = {}
+
+    def of(self, team: AgentTeam, task: int, words: Prompts, default: AgentTeam | None) -> Estimate:
+        """A team's worst case.
+
+        task: the tokens of its task. words: the prompts it speaks. default: the nearest team with a model.
+        """
+        if team.given_model is not None or default is None:
+            default = team
+        members = {member.name: member for member in team.members}
+        longest = max(_longest(each.who) for each in team.members)
+        sizes = Sizes(words, team.members, task, longest, _board(team), has_past=team.board is not None)
+        total, money = Usage(), 0.0
+        unknown = False
+        by_member: dict[str, tuple[int, int]] = {}
+        for asking in team.plan():
+            member, prompt = members[asking.member], sizes.prompt(asking)
+            if isinstance(member.who, Agent):
+                spoken = member.who.prompts.over(words)
+                more = around(member.who, member, spoken, sizes.shape(asking))
+                usage = Usage(1, prompt + more, member.who.max_tokens)
+                known = self._price(member.who, default)
+                cost = None if known is None else known.of(usage)
+            else:
+                inner: AgentTeam = member.who  # type: ignore[assignment]
+                inside = inner.prompts.over(words)
+                part = self.of(inner, template(inside, "task", {"task": prompt}), inside, default)
+                usage, cost = Usage(part.calls, part.tokens), part.usd
+            total += usage
+            calls, tokens = by_member.get(asking.member, (0, 0))
+            by_member[asking.member] = (calls + usage.calls, tokens + usage.tokens)
+            unknown = unknown or cost is None
+            money += cost or 0.0
+        return Estimate(total.calls, total.tokens, None if unknown else money, by_member)
+
+    def _price(self, agent: Agent, default: AgentTeam) -> Price | None:
+        """What an agent's model costs; None when that, or the model itself, is not known."""
+        if id(agent) in self.prices:
+            return self.prices[id(agent)]
+
+        async def look_up() -> Price | None:
+            try:
+                model = await agent.model_or(await default.default_model() if agent.needs_model else None)
+            except NoModel:
+                return None
+            return Price(0.0, 0.0) if is_free(model) else await price(model)
+
+        found = self.prices[id(agent)] = run_blocking(look_up)
+        return found
 
 
-def _one_call(team: AgentTeam, agent: Agent, prompt: int) -> tuple[Usage, float | None]:
-    usage = Usage(1, prompt + estimate_tokens(agent.system_prompt()) + 16, agent.max_tokens)
-
-    async def look_up() -> float | None:
-        model = await agent.model_or(await team.default_model())
-        if is_free(model):
-            return 0.0
-        known = await price(model)
-        return None if known is None else known.of(usage)
-
-    return usage, run_blocking(look_up)
+def _board(team: AgentTeam) -> int:
+    """The most that a prompt shows of the team's board."""
+    return FENCED * team.formation.view_tokens if isinstance(team.formation, Flat) else 0
 
 
 def _longest(who: object) -> int:
-    """The longest answer a member can give, in tokens."""
+    """The longest answer a member can give, in tokens: for a team, by how its formation makes one of many."""
     if isinstance(who, Agent):
         return who.max_tokens
-    return max((_longest(member.who) for member in getattr(who, "members", ())), default=0)
+    team: AgentTeam = who  # type: ignore[assignment]
+    formation = team.formation
+    lengths = {member.name: _longest(member.who) for member in team.members}
+    free = [member.name for member in team.members if member.seat is None]
+    if isinstance(formation, Hierarchical):
+        return next(lengths[member.name] for member in team.members if member.seat == "lead")
+    if isinstance(formation, Pipeline):
+        return lengths[free[-1]]
+    longest = max(lengths.values())
+    if isinstance(formation, Flat | Parallel):
+        way = formation.aggregation
+        if way == "synthesize":
+            return longest
+        if way == "concat" or (callable(way) and not hasattr(way, "decide")):
+            return sum(lengths[name] + estimate_tokens(name) + FENCE for name in free)
+    return max(longest, UNDECIDED)

@@ -65,6 +65,8 @@ class MemberSpec(Data):
     answer_format: str | None = None
     skills: list[str] = []
     timezone: str | None = None
+    stream: bool | None = None
+    verbose: bool | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
     max_iterations: int | None = Field(default=None, ge=1)

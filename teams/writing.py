@@ -115,6 +115,8 @@ def _member(member: Member) -> MemberSpec:
         # Words that were given as tools and are none are shown to the model as skills.
         skills=[*who.role.skills, *who.tools.skills],
         timezone=who.timezone,
+        stream=options.stream or None,
+        verbose=options.verbose or None,
         temperature=who.given_temperature,
         max_tokens=None if who.max_tokens == Agent.DEFAULT_MAX_TOKENS else who.max_tokens,
         max_iterations=None if who.max_iterations == Agent.DEFAULT_MAX_ITERATIONS else who.max_iterations,
