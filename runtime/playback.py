@@ -1,8 +1,9 @@
 """A recorded run, played back: finished calls answer from the journal, in the order in which they ended.
 
 Whoever asks for a step that is recorded gets what was recorded, and only when every step that ended before it has been
-given out: so what a formation did with the first answer to arrive, it does again. A deadline that passed is recorded
-too, and passes again at its place; no time has to go by. A step that was cancelled waits until it is cancelled.
+given out and all that the run had said by then was said again: so what a formation did with the first answer to
+arrive, it does again. A deadline that passed is recorded too, and passes again at its place; no time has to go by. A
+step that was cancelled waits until it is cancelled.
 """
 
 from __future__ import annotations
@@ -22,7 +23,24 @@ from phalanx.errors import LogError, PhalanxError, ReplayDivergence, UncertainSt
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
 
 from .codec import first_difference, request_fingerprint
-from .events import AnyEvent, DeadlinePassed, Event, RunFinished, RunResumed, RunStarted, StepFinished, StepStarted
+from .events import (
+    AnyEvent,
+    BallotCast,
+    BoardWritten,
+    DeadlinePassed,
+    Decided,
+    Delegated,
+    Event,
+    MemberFinished,
+    MemberStarted,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    StepFinished,
+    StepStarted,
+    TeamStarted,
+)
 from .log import Log
 
 # The name of the model that stands in where a run is only played back and none is at hand.
@@ -71,13 +89,20 @@ class Playback:
         self.started: dict[str, StepStarted] = {}
         self.finished: dict[str, StepFinished] = {}
         self.passed: set[str] = set()
-        self._order: list[str] = []
+        self._ends: dict[str, int] = {}
         self._waiting: set[str] = set()
         self._at = 0
         self._scopes: dict[str, anyio.CancelScope] = {}
-        self._emitted: dict[tuple[tuple[str, ...], str], deque[tuple[object, ...]]] = {}
+        self._gone: set[str] = set()
+        self._emitted: dict[tuple[tuple[str, ...], str], deque[tuple[int, tuple[object, ...]]]] = {}
+        # What is said again by whoever plays the run back, as long as it does what it did: its number, in order.
+        self._awaited: list[int] = []
+        self._said: set[int] = set()
+        self._starts: dict[str, list[int]] = {}
+        self._next = 0
         for event in self.events:
             self._read(event)
+        self._order = sorted(self._ends, key=self._ends.__getitem__)
         self._place = {key: at for at, key in enumerate(self._order)} | {"": len(self._order)}
 
     @property
@@ -97,10 +122,15 @@ class Playback:
         """Whether an event is recorded already, as the next of its kind in its place; each is said once."""
         if isinstance(event, DeadlinePassed):
             return event.key in self.passed
-        waiting = self._emitted.get((event.path, event.kind))
-        if not waiting or waiting[0] != _facts(event):
+        facts = _facts(event)
+        waiting = self._emitted.get((event.path, event.kind), ())
+        # Not only the next one: what a call itself said is not said again when the call is not made again.
+        found = next((each for each in waiting if each[1] == facts), None)
+        if found is None:
             return False
-        waiting.popleft()
+        assert isinstance(waiting, deque)
+        waiting.remove(found)
+        self._again(found[0])
         return True
 
     async def step(self, key: str, name: str, request: Request | ToolCall | str, idempotent: bool) -> Recorded | None:
@@ -112,6 +142,7 @@ class Playback:
         started, finished = self.started.get(key), self.finished.get(key)
         if started is not None and self.strict:
             _compare(key, started, name, request)
+        self._again(*self._starts.get(key, ()))
         if finished is None or finished.status == "cancelled":
             return await self._unfinished(key, name, idempotent)
         if finished.status == "refused" and not self.only:
@@ -132,12 +163,18 @@ class Playback:
         """
         if self.only:
             scope.deadline = math.inf
-        if key in self.passed and (self.only or not of_run):
+        if key not in self.passed:
+            return
+        if self.only or not of_run:
             self._scopes[key] = scope
-            self._pass_deadlines()
+        else:
+            self._gone.add(key)
+        self._pass_deadlines()
 
     async def _unfinished(self, key: str, name: str, idempotent: bool) -> Recorded | None:
         started, finished = self.started.get(key), self.finished.get(key)
+        # A deadline may have passed before it could be asked for.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         if finished is not None:
             # It was cancelled. If that was the formation's own doing, it will be again.
             if self.only:
@@ -152,15 +189,26 @@ class Playback:
     def _read(self, event: Event) -> None:
         if isinstance(event, StepStarted):
             self.started[event.key] = event
+            self._starts.setdefault(event.key, []).append(event.seq)
+            self._awaited.append(event.seq)
         elif isinstance(event, StepFinished):
             self.finished[event.key] = event
-            if event.status != "cancelled":
-                self._order.append(event.key)
+            self._ends.pop(event.key, None)
+            if event.status != "cancelled" and (self.only or event.status != "refused"):
+                self._ends[event.key] = event.seq
         elif isinstance(event, DeadlinePassed):
             self.passed.add(event.key)
-            self._order.append(event.key)
+            self._ends[event.key] = event.seq
         elif not isinstance(event, RunFinished | RunResumed):
-            self._emitted.setdefault((event.path, event.kind), deque()).append(_facts(event))
+            self._emitted.setdefault((event.path, event.kind), deque()).append((event.seq, _facts(event)))
+            if self._comes_again(event):
+                self._awaited.append(event.seq)
+
+    def _comes_again(self, event: Event) -> bool:
+        """Whether an event is said again in any case: not what cuts a member off, nor what a call says of itself."""
+        if isinstance(event, MemberFinished):
+            return event.status in ("ok", "failed") or (self.only and event.status == "refused")
+        return isinstance(event, _ALWAYS) or (self.only and isinstance(event, BoardWritten))
 
     def _decided(self, key: str, name: str) -> Recorded | None:
         decision = self.decisions.get(key)
@@ -183,33 +231,62 @@ class Playback:
     async def _turn(self, key: str) -> None:
         """Wait until everything recorded to have ended before has been given out, and been made use of."""
         place = self._place.get(key, self._at)
+        end = self._ends.get(key, math.inf)
         self._waiting.add(key)
-        seen, patience = self._at, PATIENCE
-        while self._at < place:
-            await anyio.lowlevel.checkpoint()
-            if self._at != seen:
-                seen, patience = self._at, PATIENCE
-                continue
-            patience -= 1
-            if patience <= 0 and self._is_first(place):
-                break
-        for _ in range(3):
-            await anyio.lowlevel.checkpoint()
-        self._waiting.discard(key)
+        try:
+            seen, patience = self._progress(), PATIENCE
+            while self._at < place or not self._is_said_until(end):
+                await anyio.lowlevel.checkpoint()
+                if (progress := self._progress()) != seen:
+                    seen, patience = progress, PATIENCE
+                    continue
+                patience -= 1
+                if patience <= 0 and self._is_first(place):
+                    # Whoever should be next, or should say something, does not: this run goes another way.
+                    self._said.update(seq for seq in self._awaited[self._next :] if seq < end)
+                    break
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+        finally:
+            self._waiting.discard(key)
         self._at = max(self._at, place + 1)
         self._pass_deadlines()
+        # If a deadline passed right after this step, what it gave was never made use of.
+        await anyio.lowlevel.checkpoint_if_cancelled()
 
     async def _drained(self) -> None:
         """Wait until all that is recorded has been given out and made use of, or nobody asks for it any more."""
         await self._turn("")
 
+    def _again(self, *seqs: int) -> None:
+        """What is recorded under these numbers was said again."""
+        self._said.update(seqs)
+        self._pass_deadlines()
+
     def _pass_deadlines(self) -> None:
-        while self._at < len(self._order) and (scope := self._scopes.get(self._order[self._at])) is not None:
+        while self._at < len(self._order):
+            key = self._order[self._at]
+            if key not in self._gone:
+                scope = self._scopes.get(key)
+                if scope is None or not self._is_said_until(self._ends[key]):
+                    return
+                scope.cancel()
             self._at += 1
-            scope.cancel()
+
+    def _is_said_until(self, end: float) -> bool:
+        """Whether all that the run had said before an event was said again."""
+        while self._next < len(self._awaited) and self._awaited[self._next] in self._said:
+            self._next += 1
+        return self._next == len(self._awaited) or self._awaited[self._next] > end
+
+    def _progress(self) -> tuple[int, int]:
+        return self._at, len(self._said)
 
     def _is_first(self, place: int) -> bool:
         return not any(other in self._waiting for other in self._order[self._at : place])
+
+
+_ALWAYS = (MemberStarted, RoundStarted, TeamStarted, Delegated, BallotCast, Decided)
 
 
 def _facts(event: Event) -> tuple[object, ...]:
