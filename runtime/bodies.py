@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import weakref
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
@@ -149,10 +150,21 @@ def mentions(raw: Json) -> Iterator[tuple[str, bool]]:
 def to_bytes(raw: Json) -> bytes:
     """JSON as bytes."""
     try:
-        return to_json(raw)
+        return to_json(raw, inf_nan_mode="strings")
     except PydanticSerializationError:
         # Half of a surrogate pair, which a model can send: JSON can only hold it escaped.
-        return json.dumps(raw, separators=(",", ":")).encode()
+        return json.dumps(_with_names(raw), separators=(",", ":"), allow_nan=False).encode()
+
+
+def _with_names(raw: Json) -> Json:
+    """JSON in which numbers that it lacks are named, as `to_json` does it."""
+    if isinstance(raw, float) and not math.isfinite(raw):
+        return "NaN" if raw != raw else "Infinity" if raw > 0 else "-Infinity"
+    if isinstance(raw, list):
+        return [_with_names(each) for each in raw]
+    if isinstance(raw, dict):
+        return {name: _with_names(each) for name, each in raw.items()}
+    return raw
 
 
 def from_bytes(data: bytes) -> Json:

@@ -6,6 +6,8 @@ What is written is plain JSON but for these, each an object with a single key:
     {"$json": digest}                a message, a tool or an output schema, kept once as a JSON body
     {"$list": [digest?, digest …]}   several of those: the list that the first names (null: none), and what follows
     {"$float": "nan"}                a number that JSON lacks;   {"$!": {…}}   an object that only looks like a notation
+
+Where a number is expected one that JSON lacks is a text: "NaN", "Infinity", "-Infinity".
 """
 
 from __future__ import annotations
@@ -93,7 +95,7 @@ def dump_free(value: Any, out: Out) -> Json:
     if value is None or kind is bool or kind is int:
         return value
     if kind is float:
-        return _dump_float(value, out)
+        return _dump_free_float(value)
     if kind is list or kind is tuple:
         return [dump_free(each, out) for each in value]
     if kind is dict:
@@ -119,7 +121,7 @@ def load_free(value: Json, source: Source) -> Any:
             if name == "$":
                 return source.text(held)
             if name == "$float":
-                return _load_float(value, source)
+                return _load_free_float(held)
             if name == "$!" and isinstance(held, dict):
                 return {key: load_free(each, source) for key, each in held.items()}
             raise UnknownForm("a notation of this version", value)
@@ -164,17 +166,25 @@ def _dump_name(value: Any, _: Out) -> Json:
 def _dump_float(value: Any, _: Out) -> Json:
     if isinstance(value, bool) or not isinstance(value, float | int):
         raise Mismatch("a number", value)
-    return value if math.isfinite(value) else {"$float": repr(float(value))}
+    return float(value)
 
 
 def _load_float(value: Json, _: Source) -> float:
-    if type(value) is float:
+    if type(value) is float or type(value) is int:
         return value
-    if type(value) is int:
-        return value
-    if isinstance(value, dict) and value.get("$float") in ("nan", "inf", "-inf"):
-        return float(value["$float"])
+    if value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
     raise Mismatch("a number", value)
+
+
+def _dump_free_float(value: float) -> Json:
+    return value if math.isfinite(value) else {"$float": repr(value)}
+
+
+def _load_free_float(value: Json) -> float:
+    if value in ("nan", "inf", "-inf"):
+        return float(value)
+    raise UnknownForm("a number that JSON lacks", value)
 
 
 def _of_type(wanted: type, name: str) -> Shape:
@@ -188,7 +198,7 @@ def _of_type(wanted: type, name: str) -> Shape:
 
 SCALARS: dict[Any, Shape] = {
     str: Shape(_dump_text, _load_text, frozenset(), frozenset({str}), text=True),
-    float: Shape(_dump_float, _load_float, frozenset(), frozenset({float, int})),
+    float: Shape(_dump_float, _load_float, frozenset({float, int}), frozenset({float, int})),
     int: _of_type(int, "a whole number"),
     bool: _of_type(bool, "true or false"),
     type(None): _of_type(type(None), "null"),

@@ -145,6 +145,8 @@ def _sequence(item: Shape, make: Callable[[list[Any]], Any]) -> Shape:
     def dump(value: Any, out: Out) -> Json:
         if not isinstance(value, tuple | list):
             raise Mismatch("a sequence", value)
+        if not value:
+            return []
         if item.as_is.issuperset(map(type, value)):
             return list(value)
         return [_at(index, item.dump, each, out) for index, each in enumerate(value)]
@@ -187,6 +189,8 @@ def _mapping(item: Shape) -> Shape:
 
 
 def _masked(value: Any, out: Out) -> Json:
+    if not value:
+        return {}
     return dump_free(_without_secrets(value), out)
 
 

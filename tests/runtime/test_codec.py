@@ -66,14 +66,18 @@ def test_numbers_that_json_lacks_come_back() -> None:
     assert repr(read.result.output) == "[nan]"
 
 
-def test_what_is_written_is_standard_json() -> None:
+@pytest.mark.parametrize("text", ["plain", "half a pair: \ud83d"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_written_is_standard_json_whatever_is_in_it(text: str, number: float) -> None:
     shelf = Shelf()
-    encoded = shelf.write(replace(answered(1, "\ud83d"), seconds=float("nan"), result=ToolResult(output=float("inf"))))
+    record = replace(answered(1, text), seconds=number)
+    encoded = shelf.write(record)
 
     def refuse(name: str) -> object:
         raise AssertionError(f"{name} is not JSON")
 
     json.loads(encoded.data.decode("utf-8"), parse_constant=refuse)
+    assert repr(shelf.read(encoded, Codec())) == repr(record)
 
 
 def test_a_message_is_kept_once_whoever_mentions_it() -> None:
