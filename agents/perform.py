@@ -72,6 +72,7 @@ async def perform(
             result = await take(run, turn)
         if scope.cancelled_caught and seconds is not None:
             raise LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"run {agent.name!r}")
+        result.usage = run.usage  # with failed attempts, and with what teams did as its tools
         status, text, job.status, job.result = "completed", result.content, "completed", result
     except BaseException as failure:
         job.status, job.error, reason = "failed", failure, str(failure)
