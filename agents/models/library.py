@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -278,8 +277,12 @@ class Library:
 
     async def close_clients(self) -> None:
         """Close the connections that LiteLLM keeps for the running loop, and forget them."""
-        ending = f"-{id(asyncio.get_running_loop())}"
-        cache = self.module.in_memory_llm_clients_cache
+        try:
+            cache = self.module.in_memory_llm_clients_cache
+            ending = cache.update_cache_key_with_event_loop("") or "-"
+        except AttributeError:  # it keeps them elsewhere now: then all loops', by its own means
+            await self.module.close_litellm_async_clients()
+            return
         for key in [key for key in list(cache.cache_dict) if key.endswith(ending)]:
             client = cache.cache_dict.pop(key)
             closing = getattr(client, "close", None) or getattr(client, "aclose", None)
