@@ -12,7 +12,7 @@ import pytest
 from phalanx.agents.models.guard import RealCallForbidden, forbid_real_calls
 from phalanx.agents.models.litellm import LiteLLM, describe, loaded
 from phalanx.errors import ConfigurationError, InvalidRequest
-from phalanx.messages import Completion, Price, Request
+from phalanx.messages import Completion, Message, Price, Request
 from phalanx.runtime.events import AnyEvent, Warned
 from phalanx.runtime.run import Run
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
@@ -155,6 +155,32 @@ async def test_a_litellm_that_maps_otherwise_is_used_by_its_own_call_and_that_is
         assert "does not map as expected" in model.transport.reason
         assert len(said) == 1
         assert "slower" in said[0]
+
+
+@pytest.mark.parametrize("streamed", STREAMED)
+async def test_a_request_that_cannot_be_mapped_goes_by_litellms_own_call(
+    monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    config = (await loaded()).module.OpenAIGPTConfig
+    plain, trips = config.transform_request, iter([ZeroDivisionError("odd words")])
+
+    def stumble(self: object, model: str, messages: list[dict[str, object]], *more: object, **named: object) -> object:
+        if "stumble" in str(messages) and (problem := next(trips, None)) is not None:
+            raise problem
+        return plain(self, model, messages, *more, **named)
+
+    monkeypatch.setattr(config, "transform_request", stumble)
+    with serve("openai", Reply(text="it went")) as server:
+        model = LiteLLM(server.model, api_base=server.url, api_key=KEY)
+        odd = replace(ASK, messages=(Message(role="user", content="stumble over this"),))
+        heard = await hear(model, odd, streamed=streamed)
+
+        assert heard.completion.text == "it went"
+        assert len(server.requests) == 1
+        assert model.transport is not None
+        assert "odd words" in model.transport.reason
+        await hear(model, odd, streamed=streamed)
+        assert model.transport.path == "direct"
 
 
 async def test_insisting_on_a_mapping_that_changed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
