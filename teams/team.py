@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
 import anyio
 
@@ -70,6 +72,18 @@ class TeamOptions(TypedDict, total=False):
     log: Log
 
 
+Build = TypeVar("Build", bound=Callable[..., object])
+
+
+def _with_team_options(build: Build) -> Build:
+    """A constructor whose docstring says what TeamOptions' keywords mean, so that `help()` is enough to use it."""
+    if build.__doc__ and TeamOptions.__doc__:
+        meanings = inspect.cleandoc(TeamOptions.__doc__).partition("\n\n")[2]
+        added = f"\n\noptions, which every team takes:\n{meanings}"
+        build.__doc__ = re.sub(r"\s+Other keywords:\s+TeamOptions\.", added, inspect.cleandoc(build.__doc__))
+    return build
+
+
 class AgentTeam:
     """Members in a formation.
 
@@ -78,7 +92,9 @@ class AgentTeam:
 
     agents: the members. formation: how they work together: a formation value such as `Debate(rounds=2)`, what
     `Formation.debate(…)` gives (with its members), or any async function of (run, task). seats: members in special
-    seats, by seat. The other keywords are those of TeamOptions.
+    seats, by seat. name: what it is called. model: for members that have none of their own. limits: of each run.
+    prompts: its own text for prompt slots. hooks: on_start, on_complete, on_error. board: a blackboard that outlives
+    single runs (default: a new one for each run). log: where runs are journaled (default: in memory, run by run).
 
     Raises ConfigurationError or ValidationError when the members and the formation do not fit.
     """
@@ -143,6 +159,7 @@ class AgentTeam:
     # -- the formations --------------------------------------------------------------------------------------------
 
     @classmethod
+    @_with_team_options
     def hierarchical(
         cls,
         lead: Who = None,
@@ -179,6 +196,7 @@ class AgentTeam:
         return cls(workers, formation=formation, seats=seats, **options)
 
     @classmethod
+    @_with_team_options
     def flat(
         cls,
         agents: Sequence[Who],
@@ -193,10 +211,10 @@ class AgentTeam:
     ) -> Self:
         """Equals.
 
-        shared_memory: they speak in turn and each sees the board; without it all work at once and blind. rounds: how
-        often each speaks. aggregation: "synthesize" (the aggregator, else the first member, writes one answer),
-        "concat", "majority_vote", a rule, or a function of the list of texts. quorum: how many must answer.
-        deadline: seconds for a blind gathering. Other keywords: TeamOptions.
+        agents: the members. shared_memory: they speak in turn and each sees the board; without it all work at once and
+        blind. rounds: how often each speaks. aggregation: "synthesize" (the aggregator, else the first member, writes
+        one answer), "concat", "majority_vote", a rule, or a function of the list of texts. quorum: how many must
+        answer. deadline: seconds for a blind gathering. Other keywords: TeamOptions.
 
         Returns the team. Raises ConfigurationError without members or for an unknown aggregation.
         """
@@ -206,6 +224,7 @@ class AgentTeam:
         return cls(agents, formation=formation, seats=_seats(aggregator=aggregator), **options)
 
     @classmethod
+    @_with_team_options
     def pipeline(
         cls,
         agents: Sequence[Who],
@@ -216,15 +235,16 @@ class AgentTeam:
     ) -> Self:
         """Stages in a row: each member gets the task and what the one before it made.
 
-        A stage is typed by its agent's `output`. validators: by member name, a function of the stage's result that
-        gives None when it is good, else what is wrong. retries: how often a stage is asked again when its validator
-        objects. Other keywords: TeamOptions.
+        agents: the stages. One is typed by its agent's `output`. validators: by member name, a function of the stage's
+        result that gives None when it is good, else what is wrong. retries: how often a stage is asked again when its
+        validator objects. Other keywords: TeamOptions.
 
         Returns the team. Its run raises MemberFailed when a stage fails.
         """
         return cls(agents, formation=Pipeline(validators=validators or {}, retries=retries), **options)
 
     @classmethod
+    @_with_team_options
     def parallel(
         cls,
         agents: Sequence[Who],
@@ -237,9 +257,10 @@ class AgentTeam:
     ) -> Self:
         """All at once, each alone, then one aggregation.
 
-        aggregation: "concat", "synthesize", "majority_vote", a rule, or a function of the list of texts. aggregator:
-        who synthesizes (default: the first member). quorum: how many must answer: a number, a part (0.5), or None
-        for all. deadline: seconds after which those still working are timed out. Other keywords: TeamOptions.
+        agents: the members. aggregation: "concat", "synthesize", "majority_vote", a rule, or a function of the list of
+        texts. aggregator: who synthesizes (default: the first member). quorum: how many must answer: a number, a part
+        (0.5), or None for all. deadline: seconds after which those still working are timed out. Other keywords:
+        TeamOptions.
 
         Returns the team. Its run raises QuorumMissed when too few answer.
         """
@@ -247,6 +268,7 @@ class AgentTeam:
         return cls(agents, formation=formation, seats=_seats(aggregator=aggregator), **options)
 
     @classmethod
+    @_with_team_options
     def consensus(
         cls,
         agents: Sequence[Who],
@@ -262,10 +284,10 @@ class AgentTeam:
     ) -> Self:
         """Blind drafts, counted; while they do not agree, solutions are exchanged and improved.
 
-        min_agreement: how many members must agree (2), or what part of the ballots cast (0.75); default: more than
-        half. rounds: of exchange at most; 0 is a vote. rule: another rule, e.g. Unanimity(). exchange: members see
-        only the set of "solutions", or each other's "messages". equivalence: which answers count as the same.
-        quorum: how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
+        agents: the members. min_agreement: how many of them must agree (2), or what part of the ballots cast (0.75);
+        default: more than half. rounds: of exchange at most; 0 is a vote. rule: another rule, e.g. Unanimity().
+        exchange: members see only the set of "solutions", or each other's "messages". equivalence: which answers count
+        as the same. quorum: how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
 
         Returns the team. Its result's `decision` holds tally and margin; without agreement `status` is "undecided".
         """
@@ -276,6 +298,7 @@ class AgentTeam:
         return cls(agents, formation=formation, **options)
 
     @classmethod
+    @_with_team_options
     def debate(
         cls,
         agents: Sequence[Who],
@@ -296,13 +319,14 @@ class AgentTeam:
     ) -> Self:
         """Blind drafts, then rounds in which each sees its peers' answers and revises; the last round is voted on.
 
-        rounds: revisions after the draft; 0 is a vote. judge: decides when the last round is not unanimous; it sees
-        the candidates in both orders, and a verdict that changes with the order does not count. topology: who sees
-        whom: "full", "ring", "star", "auto" (full up to four members, then ring). view: peers' "full" texts, or only
-        their "answer". update: "free", "conformist", or "follower" with probability `follow`. stubbornness: 0 to 10,
-        how firmly members are told to keep their answer. trigger: revise "always", or only "on_disagreement" of the
-        drafts. rule: decides on the last round (default: plurality). equivalence: which answers count as the same.
-        quorum: how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
+        agents: the members. rounds: revisions after the draft; 0 is a vote. judge: decides when the last round is not
+        unanimous; it sees the candidates in both orders, and a verdict that changes with the order does not count.
+        topology: who sees whom: "full", "ring", "star", "auto" (full up to four members, then ring). view: peers'
+        "full" texts, or only their "answer". update: "free", "conformist", or "follower" with probability `follow`.
+        stubbornness: 0 to 10, how firmly members are told to keep their answer. trigger: revise "always", or only
+        "on_disagreement" of the drafts. rule: decides on the last round (default: plurality). equivalence: which
+        answers count as the same. quorum: how many must answer. deadline: seconds for each round. Other keywords:
+        TeamOptions.
 
         Returns the team. Peers are shown anonymously, shuffled by the run's seed.
         """
@@ -361,7 +385,8 @@ class AgentTeam:
     ) -> TeamResult:
         """Go on with a run that was interrupted or stopped: calls that it finished are not made again.
 
-        The team must be the one that began the run. limits: of the run from here on; what was spent before counts.
+        The team must be the one that began the run. run_id: of that run. log: where it was journaled (default: the
+        team's). limits: of the run from here on; what was spent before counts.
         decisions: for tools that must not be repeated and whose end is unknown, by step key: "retry" or "skip".
         answers: to the questions a paused run waits for, by their keys. human: as in `run`.
         on_event: called with the recorded events first, then with new ones.
@@ -377,6 +402,8 @@ class AgentTeam:
 
     async def replay(self, run_id: str, *, log: Log | None = None, on_event: Listener | None = None) -> TeamResult:
         """Play a recorded run back: no model and no tool is called, nothing is written, the result is the same.
+
+        run_id: of that run. log: where it was journaled (default: the team's). on_event: called with its events.
 
         Raises ReplayDivergence when the team asks for something that is not recorded; LogError; and what the
         recorded run raised.
@@ -399,7 +426,9 @@ class AgentTeam:
         """A new run that has what a recorded one had done before the step `at` began, and goes on from there anew.
 
         Fork with another team than the one that began the run, to see what another model, prompt or member would have
-        changed: what is recorded before `at` stands as it was. new_id: the new run's id.
+        changed: what is recorded before `at` stands as it was. run_id: of the recorded run. log: where it was
+        journaled, and the new one is (default: the team's). new_id: the new run's id. limits: of the new run; what it
+        took over counts. on_event: called with the recorded events first, then with new ones.
 
         Raises LogError when there is no such run or step, and what `run` raises.
         """
@@ -411,7 +440,10 @@ class AgentTeam:
         )
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
-        """`run` for code that is not async; works inside a running event loop too, so in notebooks."""
+        """`run` for code that is not async; works inside a running event loop too, so in notebooks.
+
+        task, context, options: what `run` takes. It raises what `run` does.
+        """
 
         async def work() -> TeamResult:
             try:
@@ -466,7 +498,12 @@ class AgentTeam:
     async def run_inside(
         self, around: TeamRun, branch: Run, task: Task, *, shape: Shape[Any] | None = None
     ) -> TeamResult:
-        """Do a task as a member of another team, in a branch of its run; formations call this."""
+        """Do a task as a member of another team, in a branch of its run; formations call this.
+
+        around: the run of the team around it. branch: where in it. task: what to do. shape: no team gives an answer of
+        a shape that is asked for. Raises ConfigurationError when one is, LimitExceeded when teams are nested deeper
+        than a limit allows, and what `run` raises.
+        """
         if shape is not None:
             raise ConfigurationError(
                 f"team {self.name!r} was asked for a typed answer; only agents give one: seat an agent there"
@@ -509,7 +546,8 @@ class AgentTeam:
     def estimate(self, task: Task | str, context: Context | None = None) -> Estimate:
         """What a task costs at most, before any of it is spent: calls, tokens, US dollars (None if unknown).
 
-        It counts every asking that the formation makes when nothing stops it early, each answered in one call.
+        It counts every asking that the formation makes when nothing stops it early, each answered in one call: no
+        tools, repairs or retries; in a hierarchy one assignment for each worker and round. task, context: as in `run`.
         Raises ConfigurationError when the formation is a function of the user's.
         """
         from .estimate import estimate
@@ -517,14 +555,20 @@ class AgentTeam:
         return estimate(self, Task.of(task, context))
 
     def to_yaml(self) -> str:
-        """The team as YAML that `from_yaml` reads again. Raises ValidationError for what a file cannot hold."""
+        """The team as YAML that `from_yaml` reads again; where its runs are journaled (`log`) is left out.
+
+        Raises ValidationError, naming it, for what a file cannot hold: functions, objects, tools, keys.
+        """
         from .spec import to_yaml
 
         return to_yaml(self)
 
     @classmethod
     def from_yaml(cls, text: str) -> AgentTeam:
-        """The team in a YAML text. Raises SpecError, with line and field, for whatever is wrong with it."""
+        """The team in a YAML text.
+
+        text: the YAML. Raises SpecError, with line and field, for whatever is wrong with it.
+        """
         from .spec import parse_team
 
         return parse_team(text)
