@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import ConfigDict, Field, field_serializer, model_validator
 
 from phalanx.errors import ConfigurationError, ValidationError
 from phalanx.messages import Data
 
 from .codeclass import CodeTests
 from .exact import Quantity, exact
-from .kinds import DecimalMark, Fallback, Kind, Policy
+from .kinds import DecimalMark, Fallback, Kind, Percent, Policy
 from .partition import AnswerClass, Partition, grouped, medoid
 
 if TYPE_CHECKING:
@@ -32,20 +32,25 @@ class Equivalence(Data):
     same kind of thing with the same value; the others expect one kind, and what cannot be read as it abstains. "code"
     compares programs by what they do in `tests`, and runs them, which `allow_code` must allow.
     fallbacks: where to look when a reply states no answer explicitly: "whole" takes all of it; "line", "bold",
-    "choice", "number" guess, and are for replies that end in their answer. options: the text of each choice letter.
+    "choice", "number" guess, and are for replies that end in their answer. options: the choice letters ("ABCD"), or the
+    text of each.
     tolerance, absolute_tolerance: how far numbers may be apart, as a share of the larger one or in itself. units:
     "compatible" lets 18 and $18 be the same but not 5 km and 5 m, "strict" also asks for the same unit, "ignore" looks
-    at numbers as they are written. decimal, day_first: how 1,234 and 3/4/2024 are read.
+    at numbers as they are written. percent: 50% is 0.5 ("hundredths") or 50 ("plain"). decimal, day_first: how 1,234
+    and 3/4/2024 are read.
     relation: asked for two texts that differ as written. policy: how classes are made when the relation is not
     transitive (see `partition.grouped`).
     """
 
+    model_config = ConfigDict(validate_default=True)
+
     kind: Kind | Literal["code"] = "auto"
     fallbacks: tuple[Fallback, ...] = ("whole",)
-    options: dict[str, str] | None = None
+    options: dict[str, str] | str | None = None
     tolerance: Quantity = Fraction(1, 10**9)
     absolute_tolerance: Quantity = 0
     units: Literal["compatible", "strict", "ignore"] = "compatible"
+    percent: Percent = "hundredths"
     decimal: DecimalMark = "auto"
     day_first: bool | None = None
     relation: Relation | None = Field(default=None, repr=False)
@@ -76,21 +81,22 @@ class Equivalence(Data):
 
         Never a guess that `fallbacks` does not allow, and never evaluated.
         """
-        found = self._found(reply)
+        found = None if reply is None else self._meaning(reply, self.fallbacks)
         return None if found is None else found[0]
 
     def same(self, one: str, other: str) -> bool:
-        """Whether two replies give the same answer; one that cannot be read is the same as none."""
+        """Whether two answers are the same; one that cannot be read is the same as none."""
         made = self.classes([one, other])
         return len(made.classes) == 1 and not made.unread
 
     def classes(self, answers: Sequence[str | None], relation: Relation | None = None) -> Partition:
-        """Answers, or whole replies, sorted into classes.
+        """Answers sorted into classes.
 
-        relation: used instead of the own one. Raises what the relation raises.
+        answers: as `read` gives them, None for an abstention; a whole reply that states its answer explicitly will do
+        too. relation: used instead of the own one. Raises what the relation raises.
         """
-        read = {answer: self._found(answer) for answer in set(answers)}
-        found = [read[answer] for answer in answers]
+        read = {answer: self._meaning(answer) for answer in set(answers) if answer is not None}
+        found = [None if answer is None else read[answer] for answer in answers]
         spellings: dict[Reading, Counter[str]] = {}
         for each in found:
             if each is not None:
@@ -119,35 +125,51 @@ class Equivalence(Data):
 
         Ask it, in both orders, and hand the verdicts to `classes` as a relation.
         """
-        texts = {each[1]: each[0] for each in sorted(filter(None, map(self._found, answers)), reverse=True)}
+        found = [each for each in (self._meaning(answer) for answer in answers if answer is not None) if each]
+        texts: dict[Reading, str] = {}
+        for name, reading in sorted(found, key=lambda each: each[0]):
+            texts.setdefault(reading, name)
         names = sorted(name for reading, name in texts.items() if reading.kind == "text")
         return [(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
 
-    def _found(self, reply: str | None) -> tuple[str, Reading] | None:
-        """The answer as written, and what it was read as."""
-        if reply is None:
-            return None
+    def _meaning(self, answer: str, fallbacks: Sequence[Fallback] = ("whole",)) -> tuple[str, Reading] | None:
+        """An answer as it was written, and what it means.
+
+        Where any answer will do only the last statement counts; where one kind is expected, the last of that kind.
+        """
         if self.kind == "code":
             assert self.tests is not None
-            return self.tests.read(reply)
+            return self.tests.read(answer)
         # These compile many patterns: a program that never reads an answer does not pay for them.
-        from .extract import extract
+        from .extract import statements
+        from .parse import number_in
+
+        for stated in statements(answer, fallbacks):
+            text, reading = stated.text, self._parsed(stated.text)
+            if reading is None and self.kind == "number" and stated.is_explicit and (inside := number_in(text)):
+                text, reading = inside, self._parsed(inside)
+            if reading is not None:
+                return text, reading
+            if self.kind in ("auto", "text"):
+                return None
+        return None
+
+    def _parsed(self, text: str) -> Reading | None:
         from .parse import parse
 
-        explicit = extract(reply)
-        places = [explicit] if explicit else (extract(reply, (fallback,)) for fallback in self.fallbacks)
-        for place in places:
-            if (
-                place is not None
-                and (
-                    reading := parse(
-                        place.text, self.kind, options=self.options, decimal=self.decimal, day_first=self.day_first
-                    )
-                )
-                is not None
-            ):
-                return place.text, reading
-        return None
+        assert self.kind != "code"
+        return parse(
+            text,
+            self.kind,
+            options=_by_letter(self.options),
+            decimal=self.decimal,
+            day_first=self.day_first,
+            percent=self.percent,
+        )
+
+
+def _by_letter(options: dict[str, str] | str | None) -> Mapping[str, str] | None:
+    return dict.fromkeys(options, "") if isinstance(options, str) else options
 
 
 class _Node:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .bare import bare, is_abstention, unfenced
+from .bare import LONG, bare, is_abstention, unfenced
 from .kinds import Explicit, Fallback
 
 MAX_CHARS = 200_000
@@ -26,57 +26,74 @@ class Extracted:
     text: str
     how: Explicit | Fallback
 
+    @property
+    def is_explicit(self) -> bool:
+        """Whether the reply says that this is its answer."""
+        return self.how in ("json", "boxed", "marked", "said")
+
 
 def extract(reply: str, fallbacks: Sequence[Fallback] = ()) -> Extracted | None:
     """The final answer in a reply, or None when it has none: an abstention.
 
     The last explicit statement counts, since models think aloud before they answer. fallbacks: what may be taken,
-    in this order, when nothing is explicit. Reasoning between <think> tags is not part of the reply.
+    in this order, when nothing is explicit.
+    """
+    return next(statements(reply, fallbacks), None)
+
+
+def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extracted]:
+    """What a reply states as its answer, the last statement first; nothing when the last one says there is none.
+
+    fallbacks: what may be taken, in this order, when nothing is explicit. Reasoning between <think> tags is not part
+    of the reply.
     """
     shown = _THINKING.sub("", reply[-MAX_CHARS:])
     shown = re.split(r"</think(?:ing)?>", shown, flags=re.I)[-1].strip()
     if not shown:
-        return None
+        return
     if (answer := _whole_json(shown)) is not None:
-        return _unless_abstention(answer, "json")
+        if answer and not is_abstention(answer):
+            yield Extracted(answer, "json")
+        return
+    explicit = False
     for how, read in _explicit(shown):
         if text := read():
-            return _unless_abstention(text, how)
+            if is_abstention(text):
+                return
+            explicit = True
+            yield Extracted(text, how)
+    if explicit:
+        return
     for fallback in fallbacks:
         if text := bare(_FALLBACKS[fallback](shown)):
-            return _unless_abstention(text, fallback)
-    return None
-
-
-def _unless_abstention(text: str, how: Explicit | Fallback) -> Extracted | None:
-    return Extracted(text, how) if text and not is_abstention(text) else None
+            if is_abstention(text):
+                return
+            yield Extracted(text, fallback)
 
 
 # Reasoning that was cut off before it ended leaves no answer.
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
 _KEY = re.compile(r"""["'](?:final[_ ]?)?answer["']\s*:\s*""", re.I)
 _BOXED = re.compile(r"\\(?:boxed|fbox)\b\s*")
-_LABEL = r"(?:(?:so|thus|hence|final|correct|right|best|my|the|your|overall),?[ \t]+){0,3}(?:answer|result)"
-_MARKED = re.compile(rf"^[ \t>#*_\-]*{_LABEL}[ \t]*[*_]*[ \t]*[:：=][ \t]*(?P<rest>[^\n]*)", re.M | re.I)
-_INLINE = re.compile(
-    r"\b(?:(?i:final[ \t]+answer)|ANSWER|Answer|(?i:(?:the|my|our)[ \t]+answer))[ \t]*[*_]*[:：][ \t]*(?P<rest>[^\n]*)"
+_LABEL = (
+    r"(?:(?:so|thus|hence|final|correct|right|best|my|the|your|overall|updated|revised),?[ \t]+){0,3}(?:answer|result)"
 )
-_HEADING = re.compile(rf"^[ \t>]*(?:\#+[ \t]*|[*_]+){_LABEL}[ \t]*[*_]*[ \t]*$(?P<rest>)", re.M | re.I)
+_MARKED = re.compile(rf"^[ \t>#*_\-]*{_LABEL}[ \t]*[*_]*[ \t]*[:：=]", re.M | re.I)
+_INLINE = re.compile(r"\b(?:(?i:final[ \t]+answer)|ANSWER|Answer|(?i:(?:the|my|our)[ \t]+answer))[ \t]*[*_]*[:：]")
+_HEADING = re.compile(rf"^[ \t>]*(?:\#+[ \t]*|[*_]+){_LABEL}[ \t]*[*_]*[ \t]*$", re.M | re.I)
 _SAID = re.compile(
-    r"(?:^[ \t>*_]*|\b(?:(?:the|my|our|correct|right|best|final)[ \t]+){1,3})(?:answer|option|choice|result)"
-    r"(?:[ \t]+(?:to|for|here)\b[^.\n:]{0,80}?)?[ \t]+(?:is|are|should[ \t]+be|must[ \t]+be)\b"
-    r"(?![ \t]+not\b)[ \t]*[:：]?(?P<rest>[^\n]*)",
+    r"(?:^[ \t>*_]*|\b(?:(?:the|my|our|correct|right|best|final|updated|revised)[ \t]+){1,3})"
+    r"(?:answer|option|choice|result)(?:[ \t]+(?:to|for|here)\b[^.\n:]{0,80}?)?"
+    r"[ \t]+(?:is|are|should[ \t]+be|must[ \t]+be)\b(?![ \t]+not\b)[ \t]*[:：]?",
     re.I | re.M,
 )
 _VOTED = re.compile(
-    r"\bI(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:vote[ \t]+for|choose|pick|select|go[ \t]+with)\b[ \t]*[:：]?"
-    r"(?P<rest>[^\n]*)",
-    re.I,
+    r"\bI(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:vote[ \t]+for|choose|pick|select|go[ \t]+with)\b[ \t]*[:：]?", re.I
 )
 # "would be" often speaks of another case than the one asked about, so it counts only when nothing else is said.
 _MAYBE = re.compile(
     r"\b(?:(?:the|my|final|correct|best)[ \t]+){1,3}(?:answer|option|choice)[ \t]+(?:would|will|could)[ \t]+be\b"
-    r"[ \t]*[:：]?(?P<rest>[^\n]*)",
+    r"[ \t]*[:：]?",
     re.I,
 )
 _BLOCK = re.compile(
@@ -96,35 +113,36 @@ Read = Callable[[], str]
 
 def _explicit(reply: str) -> Iterator[tuple[Explicit, Read]]:
     """Every explicit statement, those that count most first: how it was found, and a way to read it."""
-    found: list[tuple[int, Explicit, Read]] = []
+    found: dict[int, tuple[int, Explicit, Read]] = {}
     for match in _KEY.finditer(reply):
-        found.append((match.start(), "json", partial(_json_value, reply, match.end())))
+        found[match.end()] = (match.start(), "json", partial(_json_value, reply, match.end()))
     for match in _BOXED.finditer(reply):
-        found.append((match.start(), "boxed", partial(_braced, reply, match.end())))
+        found[match.end()] = (match.start(), "boxed", partial(_braced, reply, match.end()))
     for pattern in (_MARKED, _INLINE, _HEADING):
         for match in pattern.finditer(reply):
-            found.append((match.start(), "marked", partial(_value, reply, match, sentence=False)))
+            found[match.end()] = (match.start(), "marked", partial(_value, reply, match.end(), sentence=False))
     for pattern in (_SAID, _VOTED):
         for match in pattern.finditer(reply):
-            found.append((match.start(), "said", partial(_value, reply, match, sentence=True)))
+            found[match.end()] = (match.start(), "said", partial(_value, reply, match.end(), sentence=True))
     for match in _MAYBE.finditer(reply):
-        found.append((match.start() - len(reply), "said", partial(_value, reply, match, sentence=True)))
-    found.sort(key=lambda each: each[0])
+        before = match.start() - len(reply)
+        found[match.end()] = (before, "said", partial(_value, reply, match.end(), sentence=True))
     # A reply with more statements than this is no answer but a loop; reading them all could take long.
-    for _, how, read in reversed(found[-50:]):
+    for _, how, read in sorted(found.values(), key=lambda each: -each[0])[:50]:
         yield how, read
 
 
-def _value(reply: str, match: re.Match[str], *, sentence: bool) -> str:
+def _value(reply: str, start: int, *, sentence: bool) -> str:
     """The answer after a label: the rest of its line, or the block or line that follows when the line ends there."""
-    rest, start = match["rest"], match.start("rest")
+    end = reply.find("\n", start)
+    rest = reply[start : end if end >= 0 else len(reply)]
     if "boxed" in rest and (boxed := _BOXED.search(reply, start)):
         return _braced(reply, boxed.end())
     block = _BLOCK.match(reply, start)
     if block is not None:
         return bare(next(part for part in block.groups() if part is not None))
     if not bare(rest).strip("*_: "):
-        following = _LINE.match(reply, match.end())
+        following = _LINE.match(reply, start + len(rest))
         return bare(following[1]) if following else ""
     first = _first_sentence(rest)
     if sentence:
@@ -136,7 +154,7 @@ def _value(reply: str, match: re.Match[str], *, sentence: bool) -> str:
 
 def _first_sentence(line: str) -> str:
     """A line up to the end of its first sentence; initials (George W. Bush, J. R. R. Tolkien) and titles end none."""
-    for stop in re.finditer(r"[.!?](?=\s+[\"'“(]?[A-Z])", line):
+    for stop in re.finditer(r"[.!?](?=\s+[\"'“(]?[A-Z])", line[:LONG]):
         before, after = line[: stop.start()].strip(" *\"'("), line[stop.end() :]
         if not _TITLE.search(before) and not re.match(r"\s+[A-Z]\.", after):
             return line[: stop.start()]
@@ -205,7 +223,7 @@ def _last(pattern: re.Pattern[str], reply: str) -> str:
 
 
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*|__([^_\n]+)__")
-_LETTER = re.compile(r"\(([A-Z])\)|(?:^|(?<=[\s*]))([A-Z])\)|^\W*([A-Z])\W*$", re.M)
+_LETTER = re.compile(r"\(([A-Z])\)|(?:^|(?<=[\s*]))([A-Z])\)|^[^\w\n]*([A-Z])[^\w\n]*$", re.M)
 _NUMBER = re.compile(
     r"((?:(?<![\w.,)])[-−])?(?<![\w.])[$€£]?\d+(?:[,\u00a0\u202f]\d{3})*(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?:/\d+(?![/\d]))?%?)"
 )

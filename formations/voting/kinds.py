@@ -16,5 +16,8 @@ Fallback = Literal["bold", "choice", "number", "line", "whole"]
 DecimalMark = Literal["auto", ".", ","]
 """Which mark separates decimals."""
 
+Percent = Literal["hundredths", "plain"]
+"""Whether 50% is 0.5, or 50."""
+
 Policy = Literal["complete", "components", "greedy_first"]
 """How a relation that is not transitive becomes a partition."""

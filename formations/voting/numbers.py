@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .kinds import DecimalMark
+from .kinds import DecimalMark, Percent
 
 MAX_CHARS = 200
 MAX_POWER = 300
@@ -26,11 +26,11 @@ class Measure:
     base: Fraction = Fraction(0)
 
 
-def number(text: str, decimal: DecimalMark = "auto") -> Measure | None:
+def number(text: str, decimal: DecimalMark = "auto", percent: Percent = "hundredths") -> Measure | None:
     """The number a text stands for, or None when it is not a number and nothing else.
 
     decimal: which mark separates decimals. "auto" goes by the text: 1,234 has thousands, 3,5 and 0,123 decimals,
-    1.234,5 and 1,234.5 both; a single point is always a decimal point.
+    1.234,5 and 1,234.5 both; a single point is always a decimal point. percent: whether 50% is 0.5, or 50.
     """
     if len(text) > MAX_CHARS:
         return None
@@ -54,7 +54,8 @@ def number(text: str, decimal: DecimalMark = "auto") -> Measure | None:
         rest = rest[found.end() :]
     spaced, rest = rest.startswith(" "), rest.strip()
     if re.fullmatch(r"(?:%|per ?cent|percent|pct)", rest, re.I):
-        return None if money else Measure(value / 100, "", value / 100)
+        value = value / 100 if percent == "hundredths" else value
+        return None if money else Measure(value, "", value)
     return _measured(value, rest, money, spaced=spaced)
 
 

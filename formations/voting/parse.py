@@ -13,7 +13,7 @@ from typing import Literal
 
 from .bare import LONG, bare, is_abstention
 from .dates import day
-from .kinds import DecimalMark, Kind
+from .kinds import DecimalMark, Kind, Percent
 from .numbers import Measure, number
 
 ReadAs = Literal["text", "number", "choice", "boolean", "date", "list", "set", "json", "formula"]
@@ -40,12 +40,14 @@ def parse(
     options: Mapping[str, str] | None = None,
     decimal: DecimalMark = "auto",
     day_first: bool | None = None,
+    percent: Percent = "hundredths",
 ) -> Reading | None:
     """What an answer means, or None when it cannot be read as `kind`, is empty, or says there is none.
 
     kind: "auto" takes the first that fits of yes/no, choice, number, date, JSON, list or set, formula, text. options:
     the text of each choice letter; an answer that is such a text is that choice. decimal: which mark separates
-    decimals. day_first: how 3/4/2024 is read; None leaves a date that may be either unread.
+    decimals. day_first: how 3/4/2024 is read; None leaves a date that may be either unread. percent: whether 50% is
+    0.5, or 50.
     """
     answer = bare(text)
     if not answer or is_abstention(answer):
@@ -59,7 +61,7 @@ def parse(
     if len(answer) > LONG:
         return _text(answer) if kind == "auto" else None
     if kind == "number":
-        measure = number(answer, decimal)
+        measure = number(answer, decimal, percent)
         return None if measure is None else Reading("number", measure)
     if kind == "choice":
         return _choice(answer, options, strict=False)
@@ -69,7 +71,7 @@ def parse(
     return (
         _boolean(answer)
         or _choice(answer, options, strict=True)
-        or _number_or_date(answer, decimal, day_first)
+        or _number_or_date(answer, decimal, percent, day_first)
         or (_json(answer) if answer.startswith("{") and '"' in answer else None)
         or _list(answer, decimal)
         or _formula(answer)
@@ -77,8 +79,25 @@ def parse(
     )
 
 
-def _number_or_date(answer: str, decimal: DecimalMark, day_first: bool | None) -> Reading | None:
-    measure = number(answer, decimal)
+_NUMBER = re.compile(r"(?<![\w.,])[-−]?[$€£]?\d+(?:[.,]\d+)*(?:/\d+)?%?(?![\w])")
+
+
+def number_in(sentence: str) -> str | None:
+    """The number of a sentence that has only one, or of what stands behind its last equals sign, as it is written.
+
+    For a sentence that is known to state the answer: any other would be a guess.
+    """
+    behind = sentence.rpartition("=")[2].strip()
+    if behind != sentence and number(behind):
+        return behind
+    numbers = _NUMBER.findall(sentence)
+    if len(numbers) != 1 or re.search(r"\d", sentence.replace(numbers[0], "", 1)):
+        return None
+    return str(numbers[0])
+
+
+def _number_or_date(answer: str, decimal: DecimalMark, percent: Percent, day_first: bool | None) -> Reading | None:
+    measure = number(answer, decimal, percent)
     if measure is not None:
         return Reading("number", measure)
     found = day(answer, day_first)
@@ -95,9 +114,13 @@ def _boolean(answer: str) -> Reading | None:
 
 _CHOICE = re.compile(
     r"(?P<word>option|choice|answer|letter)?\s*[(\[{]?(?P<letter>[A-Za-z])(?P<close>[)\]}]?)(?P<mark>[.:]?)"
-    r"(?P<rest>\s.*)?",
+    r"(?P<rest>[\s,;].*)?",
     re.I | re.S,
 )
+
+
+# (B) and (C), or a word in brackets that is no letter: more than one choice, or none.
+_ANOTHER = re.compile(r"(?:^|,|;|\b(?:and|or|nor)\b)\s*(?:(?:and|or)\s+)?\(?[A-Z]\)")
 
 
 def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> Reading | None:
@@ -105,7 +128,7 @@ def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> 
     letters = {letter.upper() for letter in options} if options else None
     found = _CHOICE.fullmatch(answer)
     if found is not None:
-        letter, rest = found["letter"].upper(), (found["rest"] or "").strip()
+        letter, rest = found["letter"].upper(), (found["rest"] or "").strip(" ,;\n")
         marked = bool(found["word"] or found["close"] or found["mark"] == ":")
         allowed = letter in letters if letters else (not strict or letter <= "J")
         clear = marked or not rest
@@ -113,7 +136,7 @@ def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> 
             clear = clear or found["mark"] == "." or rest[0] in "-–—"
         elif not marked:
             clear = clear and found["letter"].isupper()
-        if allowed and clear:
+        if allowed and clear and not _ANOTHER.search(rest):
             return Reading("choice", letter)
     wanted = text_key(answer)
     for letter, text in (options or {}).items():
@@ -143,11 +166,13 @@ def _json_key(value: object) -> Key:
     return ("string", str(value))
 
 
+MOST_MEMBERS = 2000
 _BRACKETS = {"{": "}", "[": "]", "(": ")", "\\{": "\\}"}
 
 
 def _split(answer: str) -> tuple[str, list[str]] | None:
     """The bracket around a list ("" for none) and its parts at the top level; None when there is only one part."""
+    answer = re.sub(r"\\(?:left|right)(?![a-zA-Z])", "", answer).strip()
     bracket = next((left for left in ("\\{", "{", "[", "(") if answer.startswith(left)), "")
     inner = answer
     if bracket:
@@ -189,9 +214,12 @@ def _list(answer: str, decimal: DecimalMark) -> Reading | None:
 
 def _set(answer: str, decimal: DecimalMark) -> Reading | None:
     """A set, however it is written: the order and repetitions do not count."""
-    lines = [re.sub(r"^\s*(?:[-*•]|\d+[.)])\s+", "", line) for line in answer.splitlines() if line.strip()]
-    split = _split(answer) if len(lines) < 2 else ("", lines)
-    parts = [answer] if split is None else split[1]
+    lines = [" ".join(line.split()) for line in answer.splitlines() if line.strip()]
+    lines = [re.sub(r"^(?:[-*•]|\d+[.)]) ", "", line) for line in lines]
+    split = _split(lines[0]) if len(lines) < 2 else ("", lines)
+    parts = lines if split is None else split[1]
+    if len(parts) > MOST_MEMBERS:
+        return None
     members = {_member(part, decimal) for part in parts}
     return Reading("set", frozenset(key for key in members if key is not None)) if None not in members else None
 
@@ -207,7 +235,7 @@ _FORMULA = re.compile(r"\\[a-zA-Z]+|[\^=√π∞≤≥<>]|\d[a-zA-Z(]|[a-zA-Z)]\
 def _formula(answer: str) -> Reading | None:
     """A formula: only spaces and ways to write LaTeX are evened out, and upper and lower case are kept apart."""
     short_words = all(len(word) <= 2 for word in re.findall(r"[a-zA-Z]+", re.sub(r"\\[a-zA-Z]+", "", answer)))
-    operators = re.fullmatch(r"[\w\s.+\-*/^()=,×÷−]+", answer) and re.search(r"[\d)]\s*[-+*/^×÷−]\s*[\w(]", answer)
+    operators = re.fullmatch(r"[\w\s.+\-*/^()=,×÷−]+", answer) and re.search(r"[\w)]\s*[-+*/^×÷−]\s*[\w(]", answer)
     interval = re.fullmatch(r"[(\[][^()\[\]]+,[^()\[\]]+[)\]]", answer)
     if (
         not interval

@@ -32,7 +32,7 @@ class VotingRule(Data):
     passed over. on_invalid: an invalid ballot is an error, or abstains and is listed in the decision.
     """
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = ConfigDict(defer_build=True, validate_default=True)
 
     kind: str
     quorum: Amount | None = None
@@ -43,6 +43,17 @@ class VotingRule(Data):
     on_invalid: OnInvalid = "error"
 
     weighs: ClassVar[bool] = False
+
+    def __eq__(self, other: object) -> bool:
+        # By what is written: one voter (1) and all of them (1.0) are equal as numbers.
+        return isinstance(other, VotingRule) and type(self) is type(other) and self._written == other._written
+
+    def __hash__(self) -> int:
+        return hash(self._written)
+
+    @property
+    def _written(self) -> str:
+        return self.model_dump_json()
 
     def decide(
         self,

@@ -68,9 +68,6 @@ class LogOdds(HeadCount):
             log_odds(skill, self.options)
         return self
 
-    def __hash__(self) -> int:
-        return hash((type(self), self.model_dump_json()))
-
     def weigh(self, raw: RawBallot) -> Fraction:
         voter = raw.voter if isinstance(raw, Ballot) else None
         skill = self.unknown if voter is None else self.skills.get(voter, self.unknown)

@@ -75,6 +75,7 @@ def test_a_whole_number_is_voters_and_a_float_is_a_share_also_after_a_round_trip
     for one, other in ((Plurality(min_agreement=1), "decided"), (Plurality(min_agreement=1.0), "no_agreement")):
         again = Plurality.model_validate_json(one.model_dump_json())
         assert again == one
+        assert Plurality(min_agreement=1) != Plurality(min_agreement=1.0)
         assert again.decide(["a", "a", "b"]).status == other
 
 
