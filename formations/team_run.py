@@ -434,18 +434,26 @@ class _Asking:
                     answer = await self._answer(prompt)
                 late = scope.cancelled_caught
         except LimitExceeded as refusal:
-            return self.ended("refused", refusal)
+            return await self._ended("refused", refusal)
         except TimeoutError as timeout:
             return self.ended("timed_out", timeout)
         except LogError:
             raise  # the run's own journal: nothing that one member could be said to have failed at
         except Exception as failure:  # noqa: BLE001 - whatever a member dies of is its outcome, not its siblings' end
-            return self.ended("failed", failure)
+            return await self._ended("failed", failure)
         if answer is None or late:
             return self.ended("timed_out", TimeoutError())
         if not answer.strip():
-            return self.ended("failed", ValueError("it answered nothing"))
-        return self.ended("ok", None, answer)
+            return await self._ended("failed", ValueError("it answered nothing"))
+        return await self._ended("ok", None, answer)
+
+    async def _ended(
+        self, status: OutcomeStatus, failure: BaseException | None, answer: AgentResult | None = None
+    ) -> Outcome:
+        """The outcome of a member that came to its end by itself."""
+        if (playback := self.branch.execution.playback) is not None:
+            await playback.member_ended(self.branch.path, self.member.name)
+        return self.ended(status, failure, answer)
 
     def ended(self, status: OutcomeStatus, failure: BaseException | None, answer: AgentResult | None = None) -> Outcome:
         """The outcome, after its event."""

@@ -94,6 +94,7 @@ class Playback:
         self._at = 0
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._gone: set[str] = set()
+        self._cut_off: set[tuple[str, ...]] = set()
         self._emitted: dict[tuple[tuple[str, ...], str], deque[tuple[int, tuple[object, ...]]]] = {}
         # What is said again by whoever plays the run back, as long as it does what it did: its number, in order.
         self._awaited: list[int] = []
@@ -151,6 +152,11 @@ class Playback:
         await self._turn(key)
         return Recorded(finished)
 
+    async def member_ended(self, path: tuple[str, ...], name: str) -> None:
+        """Hear that a member comes to its end by itself; one that was cut off just before is cut off here too."""
+        if self.only and path in self._cut_off:
+            await self._until_cancelled("/".join(path), name)
+
     def spent(self, key: str) -> Usage:
         """What the recorded step cost."""
         finished = self.finished.get(key)
@@ -178,7 +184,7 @@ class Playback:
         if finished is not None:
             # It was cancelled. If that was the formation's own doing, it will be again.
             if self.only:
-                await anyio.sleep_forever()
+                await self._until_cancelled(key, name)
             await self._drained()
         if started is not None and not idempotent:
             return self._decided(key, name)
@@ -203,6 +209,8 @@ class Playback:
             self._emitted.setdefault((event.path, event.kind), deque()).append((event.seq, _facts(event)))
             if self._comes_again(event):
                 self._awaited.append(event.seq)
+            elif isinstance(event, MemberFinished) and event.status in ("cancelled", "timed_out"):
+                self._cut_off.add(event.path)
 
     def _comes_again(self, event: Event) -> bool:
         """Whether an event is said again in any case: not what cuts a member off, nor what a call says of itself."""
@@ -257,6 +265,16 @@ class Playback:
     async def _drained(self) -> None:
         """Wait until all that is recorded has been given out and made use of, or nobody asks for it any more."""
         await self._turn("")
+
+    async def _until_cancelled(self, key: str, name: str) -> None:
+        """Wait to be cancelled as in the recorded run. Raises ReplayDivergence when nobody does: the run itself was."""
+        seen, patience = self._progress(), 10 * PATIENCE
+        while patience > 0:
+            await anyio.lowlevel.checkpoint()
+            patience -= 1
+            if (progress := self._progress()) != seen:
+                seen, patience = progress, 10 * PATIENCE
+        raise ReplayDivergence(key, "its end", "cancelled with the whole run", name)
 
     def _again(self, *seqs: int) -> None:
         """What is recorded under these numbers was said again."""

@@ -295,3 +295,15 @@ def test_a_changed_request_is_a_divergence_at_its_step_in_its_first_field(
         assert caught.value.field == f"messages[{at}]"
 
     run_in(loop, work)
+
+
+@pytest.mark.parametrize("kind", ["flat", "debate", "hierarchical"])
+async def test_playing_back_a_run_that_was_cancelled_from_outside_says_where_it_was_cancelled(kind: str) -> None:
+    scene = Scene(kind, 3, 1, 5, 0, None, None, None, None, False)
+    log = MemoryLog()
+    with anyio.move_on_after(9):
+        await World(scene).team().run("Which?", run_id=RUN, log=log)
+    with pytest.raises(ReplayDivergence, match="'cancelled with the whole run'"):
+        await World(scene, silent=True).team().replay(RUN, log=log)
+    result = await World(scene).team().resume(RUN, log=log)
+    assert result.status == "completed"
