@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a formation gives back: text, perhaps a typed `output`; `status` is completed, undecided or partial."""
+    """What a formation gives back.
+
+    text: the answer. output: the same as a validated object, if there is one. status: completed, undecided or partial.
+    decision: what a vote came to. author: the member whose answer it is, if it is one member's.
+    """
 
     text: str
     output: object = None
@@ -127,7 +131,7 @@ class FormationModel(BaseModel):
     least: ClassVar[int] = 1
 
     def check(self, members: Sequence[Member]) -> None:
-        """Raise ConfigurationError or ValidationError when it cannot work with these members."""
+        """Raise ConfigurationError or ValidationError when it cannot work with these `members`."""
         free = [member for member in members if member.seat is None]
         if len(free) < self.least:
             what = "member" if self.least == 1 else "members"
@@ -138,7 +142,7 @@ class FormationModel(BaseModel):
                 raise ConfigurationError(f"{self.kind} needs somebody in the seat {seat!r}: give {seat}=…")
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
-        """Every asking it makes when nothing fails and nothing stops it early, in order; what `estimate()` counts."""
+        """Every asking of `members`, in order, when nothing fails or stops it early; `estimate()` counts them."""
         raise NotImplementedError
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer | str:

@@ -54,7 +54,7 @@ class Debate(Deliberation):
         return count(list(latest.values()), rule, self.equivalence, eligible=len(run.members), seed=run.seed)
 
     def is_settled(self, counted: Counted) -> bool:
-        """Whether all who answered agree."""
+        """Whether all who answered agree, by a count (`counted`)."""
         return len(counted.decision.tally) == 1 and None not in counted.choices.values()
 
     def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:

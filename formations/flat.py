@@ -34,6 +34,7 @@ class Flat(Gathering):
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
 
     def check(self, members: Sequence[Member]) -> None:
+        """Raise ConfigurationError, ValidationError or ValueError when it cannot work with these `members`."""
         super().check(members)
         check_aggregation(self.aggregation)
         if self.rounds > 1 and not self.shared_memory:

@@ -36,7 +36,7 @@ class Gathering(FormationModel):
             )
 
     def needed(self, members: int) -> int:
-        """How many of so many members must answer."""
+        """How many of so many `members` must answer."""
         if self.quorum is None:
             return members
         if isinstance(self.quorum, int):
@@ -56,7 +56,7 @@ class Gathering(FormationModel):
         until: Until | None = None,
         best: Best | None = None,
     ) -> list[Outcome]:
-        """Ask members at once, within the deadline; `ask_all` has the options."""
+        """Ask members at once, within the deadline; takes what `TeamRun.ask_all` takes, of the run `run`."""
         return await run.ask_all(
             prompts, stage=stage, round=round, members=members, shape=shape, question=question,
             deadline=self.deadline, until=until, best=best,

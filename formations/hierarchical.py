@@ -55,7 +55,10 @@ class Hierarchical(Gathering):
                 member.role.require("delegate")
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
-        """With one assignment for each worker in every round, reviews that want more, and a verifier that objects."""
+        """Every asking of `members` when nothing stops it early.
+
+        With one assignment for each worker in every round, reviews that want more, and a verifier that objects.
+        """
         lead = next(member.name for member in members if member.seat == "lead")
         workers = [member.name for member in members if member.seat is None]
         rounds = self.max_rounds if self.review else 1

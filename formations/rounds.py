@@ -60,7 +60,7 @@ class Deliberation(Gathering):
         return asks
 
     def neighbours(self, seat: int, members: int) -> list[int]:
-        """The seats that a seat sees, in order."""
+        """The seats, of so many `members`, that a `seat` sees, in order."""
         others = [at for at in range(members) if at != seat]
         topology = self.topology
         if topology == "auto":
@@ -72,23 +72,30 @@ class Deliberation(Gathering):
         return others
 
     def is_settled(self, counted: Counted) -> bool:
-        """Whether nothing is left to talk about; a subclass says when."""
+        """Whether nothing is left to talk about after a count (`counted`); a subclass says when."""
         raise NotImplementedError
 
     def count(self, run: TeamRun, latest: Mapping[str, Outcome]) -> Counted:
-        """The decision on the members' latest answers; a subclass names its rule."""
+        """The decision on the members' `latest` answers in a run (`run`); a subclass names its rule."""
         raise NotImplementedError
 
     def is_certain(self, run: TeamRun, latest: Mapping[str, Outcome]) -> bool:  # noqa: ARG002
-        """Whether the answers so far decide, whatever the others say; then the others need not be waited for."""
+        """Whether the answers so far decide, whatever the others say; then the others need not be waited for.
+
+        run: the run. latest: the last answer of each member that gave one.
+        """
         return False
 
     def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
-        """What a member is told in a revision; a subclass has the words."""
+        """What a member is told in a revision; a subclass has the words.
+
+        run, task: of which run, on which task. own: its own last answer, if it gave one. peers: the answers it sees.
+        """
         raise NotImplementedError
 
     async def deliberate(self, run: TeamRun, task: Task) -> Counted:
-        """Draft, revise until it is settled or the rounds are over, and give the last count.
+        """Let the members of `run` draft an answer to `task`, revise until it is settled or the rounds are over, and
+        give the last count.
 
         A member that fails in a revision keeps its last answer. Raises QuorumMissed when too few draft, LimitExceeded
         when a limit ends it; what is held then is the answer of the last complete round.
@@ -151,7 +158,7 @@ class Deliberation(Gathering):
         return counted
 
     def answer(self, counted: Counted) -> Answer | None:
-        """The answer a count stands for; undecided when it is not decided."""
+        """The answer that a count (`counted`) stands for; undecided when it is not decided."""
         decision = counted.decision
         if decision.winner is not None:
             return Answer(
@@ -165,7 +172,10 @@ class Deliberation(Gathering):
         return Answer(counted.text_of(leader), status="undecided", decision=decision, author=counted.author_of(leader))
 
     def peers(self, peers: Sequence[Outcome], counted: Mapping[str, str | None]) -> str:
-        """Peers' answers as data: anonymous, each text once, cut to the budget."""
+        """Peers' answers as data: anonymous, each text once, cut to the budget.
+
+        peers: the answers. counted: what each was counted as, by member, for a view that shows no more than that.
+        """
         texts: list[str] = []
         for outcome in peers:
             text = outcome.text

@@ -58,6 +58,7 @@ class Job:
 class TeamRun:
     """What a formation is called with.
 
+    run: the branch of the execution that it works in. team: the team's name.
     everyone: all members in seat order; `members` are those without a special seat. prompts: the words it speaks.
     default_model: for members without one of their own. board: what all can see (a new one, if none is given), with
     every member's answer in the region "answers". history: every outcome so far, in the order of the asking.
@@ -109,24 +110,24 @@ class TeamRun:
         return self._board is not None
 
     def seat(self, name: str) -> Member:
-        """The member in a special seat. Raises ConfigurationError when it is empty."""
+        """The member in the special seat `name`. Raises ConfigurationError when it is empty."""
         if (member := self.seat_or_none(name)) is None:
             raise ConfigurationError(f"team {self.team!r} has nobody in the seat {name!r}")
         return member
 
     def seat_or_none(self, name: str) -> Member | None:
-        """The member in a special seat, or None."""
+        """The member in the special seat `name`, or None."""
         return next((member for member in self.everyone if member.seat == name), None)
 
     def member(self, name: str) -> Member:
-        """The member of this name. Raises ConfigurationError when there is none."""
+        """The member of this `name`. Raises ConfigurationError when there is none."""
         for member in self.everyone:
             if member.name == name:
                 return member
         raise ConfigurationError(f"team {self.team!r} has no member {name!r}")
 
     def roster(self, members: Sequence[Member] | None = None) -> str:
-        """The members as a prompt shows them: name, role, duty, skills."""
+        """The `members` (default: those without a special seat) as a prompt shows them: name, role, duty, skills."""
         return "\n".join(
             f"- {member.name} ({member.role.name}): {member.role.described_duty}"
             + (f" Knows: {', '.join(member.role.skills)}." if member.role.skills else "")
@@ -138,15 +139,15 @@ class TeamRun:
         return ", ".join(member.name for member in self.members)
 
     def text(self, task: Task) -> str:
-        """A task as members are shown it."""
+        """A `task` as members are shown it."""
         return task.render(self.prompts)
 
     def begin(self, stage: str, round: int = 0) -> None:
-        """Say in the event stream that a stage begins."""
+        """Say in the event stream that a `stage` begins, in its `round`."""
         self.run.emit(RoundStarted, stage, round)
 
     def record(self, counted: Counted, round: int) -> None:
-        """Keep a round of a vote, and say in the event stream what was counted and decided."""
+        """Keep a `round` of a vote, and say in the event stream what was counted (`counted`) and decided."""
         for name, choice in counted.choices.items():
             self.run.emit(BallotCast, name, round, choice)
         texts = {name: outcome.text for name, outcome in counted.outcomes.items()}
@@ -154,7 +155,7 @@ class TeamRun:
         self.decided(counted.decision)
 
     def decided(self, decision: Decision) -> None:
-        """Say in the event stream what a rule decided."""
+        """Say in the event stream what a rule decided (`decision`)."""
         tally = tuple((name, float(votes)) for name, votes in decision.tally.items())
         self.run.emit(Decided, decision.status, decision.winner, tally, decision.explanation)
 
@@ -175,7 +176,7 @@ class TeamRun:
     async def post(self, outcome: Outcome, causes: Sequence[Entry] = ()) -> None:
         """Put a member's answer on the board, in its name; one whose role may not write there is left out, and said so.
 
-        causes: the entries it was shown.
+        outcome: the answer. causes: the entries it was shown.
         """
         if not outcome.ok:
             return
@@ -192,7 +193,7 @@ class TeamRun:
     # -- the best answer so far ------------------------------------------------------------------------------------
 
     def hold(self, best: Answer | str | Callable[[], Answer | None]) -> None:
-        """Keep what to answer with if a limit stops the formation from here on; a function is asked only then."""
+        """Keep what to answer with (`best`) if a limit stops it after this; a function is asked only then."""
         if isinstance(best, str):
             best = Answer(best)
         self._best = best if callable(best) else lambda: best
@@ -273,7 +274,7 @@ class TeamRun:
         prompts: the same text for all, or one by member name, or a function of the member. attempts: how often each
         is asked. deadline: seconds after which those still working are timed out. until: called with the outcomes
         so far, in seat order, after each answer; when it is true the rest are cancelled. best: what the answer would
-        be if the run were stopped with only some of the outcomes.
+        be if the run were stopped with only some of the outcomes. stage, round, shape, question: as in `ask`.
         """
         asked = self.members if members is None else members
         jobs = [
@@ -366,9 +367,9 @@ class TeamRun:
     ) -> str:
         """Ask a person, as a step that is journaled and never asked twice.
 
-        options: what may be answered; empty is anything. within: seconds after which `default` is the answer.
-        default: also the answer when nobody is there. Raises ConfigurationError when there is nobody and no default,
-        TimeoutError when time is over and there is none.
+        text: the question. options: what may be answered; empty is anything. within: seconds after which `default` is
+        the answer. default: also the answer when nobody is there. Raises ConfigurationError when there is nobody and no
+        default, TimeoutError when time is over and there is none.
         """
         return await ask_human(self.run, text, options=tuple(options), within=within, default=default)
 

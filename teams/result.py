@@ -104,7 +104,7 @@ class TeamResult(AgentResult):
             waiting += reversed(outcome.inside)
 
     def member(self, name: str) -> Outcome:
-        """A member's last outcome. Raises KeyError when it was never asked."""
+        """The last outcome of the member `name`. Raises KeyError when it was never asked."""
         for outcome in reversed(self.members):
             if outcome.member == name:
                 return outcome
@@ -164,12 +164,12 @@ class TeamResult(AgentResult):
         return facts
 
     def save(self, path: str | Path) -> None:
-        """Write it to a file as JSON."""
+        """Write it to a file (`path`) as JSON. Raises OSError when it cannot be written."""
         Path(path).write_text(json.dumps(self.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote; typed outputs come back as JSON values.
+        """Read what `save` wrote to `path`; typed outputs come back as JSON values.
 
         Raises OSError, or ValidationError when the file is not a saved result.
         """
@@ -181,7 +181,7 @@ class TeamResult(AgentResult):
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave, again."""
+        """The result whose `facts` `to_dict` gave. Raises KeyError, TypeError or ValueError when they are not that."""
         given = {key: value for key, value in facts["usage"].items() if key != "tokens"}
         members = [_outcome(each) for each in facts["members"]]
         decision = facts["decision"]
