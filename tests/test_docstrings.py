@@ -312,7 +312,7 @@ def test_what_is_excused_is_still_missing() -> None:
 def test_help_on_a_constructor_is_enough_to_use_it(home: type, name: str) -> None:
     """Without looking anything up: its own options, and those that every team takes."""
     build = getattr(home, name)
-    said = pydoc.plain(pydoc.render_doc(build)).partition("\n")[2]
+    said = pydoc.plain(pydoc.render_doc(build)).split("\n", 3)[3]
     options = [each for each in inspect.signature(build).parameters if each != "cls"]
     for option in [*options, *TeamOptions.__annotations__]:
         assert re.search(rf"\b{option}\b", said), f"help does not say what {option} is"
