@@ -25,7 +25,8 @@ class Log(Protocol):
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
         """Add records at the end of a stream, all or none, and return the position of the last one.
 
-        expect: the position the stream must end at. Raises LogConflict when it does not.
+        expect: the position the stream must end at. Raises LogConflict when it does not. A cancellation does not
+        interrupt it: what was given is written, and the caller learns where before he is cancelled.
         """
         ...
 

@@ -65,7 +65,7 @@ class SqliteLog:
             raise ValueError(f"durable is 'normal' or 'full', not {durable!r}")
         if timeout < 0 or poll <= 0 or (max_bytes is not None and max_bytes <= 0):
             raise ValueError("timeout cannot be negative, and poll and max_bytes must be positive")
-        self.path = Path(where)
+        self.path = Path(where).absolute()
         self.codec = Codec(redact)
         self._engine = Engine(self.path, durable=durable, timeout=timeout, poll=poll, max_bytes=max_bytes)
 

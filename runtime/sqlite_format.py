@@ -10,7 +10,6 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from phalanx.errors import LogError
 
@@ -134,7 +133,7 @@ def _check_first_page(path: Path, timeout: float) -> None:
 
 def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
+        f"{path.absolute().as_uri()}?mode={mode}",
         timeout=timeout,
         isolation_level=None,
         check_same_thread=False,
