@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from .mapping import Given, JsonObject, Pieces, fresh
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohttp.client import _RequestContextManager as _Answering
 
 Family = Literal["openai", "anthropic", "ollama"]
 """Which wire format: how a stream is cut into events, and what an error in it looks like."""
@@ -78,7 +78,7 @@ class Direct:
     def __init__(self, mapper: Mapper) -> None:
         self.mapper = mapper
         self._proxies: dict[str, str | None] = {}
-        self._timeouts: tuple[Any, Any] | None = None
+        self._timeouts: tuple[aiohttp.ClientTimeout, aiohttp.ClientTimeout] | None = None
 
     def prepare(self, parameters: JsonObject, *, stream: bool) -> Sending:
         """Work out a kind of request. Raises NotDirect, or whatever LiteLLM's classes raise for it."""
@@ -117,30 +117,41 @@ class Direct:
         return Sending(mapped, headers, url, stream, json_mode, extra_body, plain)
 
     async def complete(self, sending: Sending, messages: list[JsonObject]) -> Given:
-        """The provider's answer, mapped. Raises Trouble."""
+        """The provider's answer, mapped. Raises Trouble, or NotDirect before anything was sent."""
         parameters, facts = self._parameters(sending), dict(self.mapper.facts)
         body, headers, data = self.request(sending, messages, parameters, facts)
-        async with self._post(sending, body, headers) as response:
-            raw = await response.read()
-            answer = RawAnswer(response.status, response.headers, raw)
-        return self.answer(sending, answer, data, parameters, facts)
+        raw = None
+        try:
+            async with await self._post(sending, body, headers) as response:
+                raw = RawAnswer(response.status, response.headers, await response.read())
+        except Exception as problem:  # noqa: BLE001 - looked at there
+            trouble = self._wire_trouble(problem)
+        if raw is None:
+            raise trouble
+        raw.check()
+        return self.answer(sending, raw, data, parameters, facts)
 
     async def stream(self, sending: Sending, messages: list[JsonObject], pieces: Pieces) -> AsyncGenerator[Delta, None]:
-        """What is new in each piece, while the answer gathers in `pieces`. Raises Trouble."""
+        """What is new in each piece, while the answer gathers in `pieces`. Raises like `complete`."""
         parameters, facts = self._parameters(sending), dict(self.mapper.facts)
         body, headers, _ = self.request(sending, messages, parameters, facts)
         read = self.mapper.new_reader(sending.json_mode).chunk_parser
+        trouble = None
         try:
-            async with self._post(sending, body, headers) as response:
+            async with await self._post(sending, body, headers) as response:
+                if response.status >= 400:
+                    RawAnswer(response.status, response.headers, await response.read()).check()
                 async for event in events(response.content, self.mapper.family):
                     if event is END:
                         pieces.end()
                     elif (delta := pieces.add(self.piece(read, event))) is not None:
                         yield delta
-        except Trouble as trouble:
-            if pieces.finish is None or trouble.kind not in ("cut", "timeout"):
-                raise
-            # The answer was whole; what is missing is the server's good-bye.
+        except Trouble:
+            raise
+        except Exception as problem:  # noqa: BLE001 - looked at there
+            trouble = self._wire_trouble(problem)
+        if trouble is not None and pieces.finish is None:
+            raise trouble  # otherwise the answer was whole, and only the server's good-bye is missing
 
     async def aclose(self) -> None:
         """Need the session no more."""
@@ -149,22 +160,25 @@ class Direct:
     def request(
         self, sending: Sending, messages: list[JsonObject], parameters: JsonObject, facts: JsonObject
     ) -> tuple[bytes, dict[str, str], JsonObject]:
-        """The bytes to send, their headers, and the body they came from."""
+        """The bytes to send, their headers, and the body they came from. Raises NotDirect when nothing can be sent."""
         mapper, headers = self.mapper, dict(sending.headers)
-        data: JsonObject = mapper.config.transform_request(
-            model=mapper.model,
-            messages=messages,
-            optional_params=parameters,
-            litellm_params=facts,
-            headers=headers,
-        )
-        if sending.extra_body:
-            data = {**data, **sending.extra_body}
-        if mapper.finish is not None:
-            headers, data = mapper.finish(headers, data)
-        if sending.stream:
-            data["stream"] = True
-        return json.dumps(data).encode(), headers, data
+        try:
+            data: JsonObject = mapper.config.transform_request(
+                model=mapper.model,
+                messages=messages,
+                optional_params=parameters,
+                litellm_params=facts,
+                headers=headers,
+            )
+            if sending.extra_body:
+                data = {**data, **sending.extra_body}
+            if mapper.finish is not None:
+                headers, data = mapper.finish(headers, data)
+            if sending.stream:
+                data["stream"] = True
+            return json.dumps(data).encode(), headers, data
+        except Exception as problem:  # noqa: BLE001 - whatever another library stumbles over
+            raise NotDirect(f"{type(problem).__name__}: {problem}") from None
 
     def answer(
         self, sending: Sending, raw: RawAnswer, data: JsonObject, parameters: JsonObject, facts: JsonObject
@@ -204,49 +218,44 @@ class Direct:
     def _parameters(self, sending: Sending) -> JsonObject:
         return dict(sending.parameters) if sending.plain else fresh(sending.parameters)
 
-    @asynccontextmanager
-    async def _post(
-        self, sending: Sending, body: bytes, headers: dict[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to one POST. Leaving it early, or being cancelled, closes the connection."""
-        import aiohttp
-
+    async def _post(self, sending: Sending, body: bytes, headers: dict[str, str]) -> _Answering:
+        """The answer to one POST, to be entered. Leaving it early, or being cancelled, closes the connection."""
         session = await sessions.get(self)
         if self._timeouts is None:
-            seconds = self.mapper.timeout
-            self._timeouts = (
-                aiohttp.ClientTimeout(total=seconds),
-                aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
-            )
-        trouble: Trouble
-        try:
-            async with session.post(
-                sending.url,
-                data=body,
-                headers=headers,
-                ssl=self.mapper.ssl,
-                proxy=self._proxy(sending.url),
-                timeout=self._timeouts[sending.stream],
-            ) as response:
-                if response.status >= 400:
-                    text = await response.text(errors="replace")
-                    found = {name.lower(): value for name, value in response.headers.items()}
-                    raise Trouble("status", text, status=response.status, headers=found)
-                yield response
-                return
-        except TimeoutError:
-            trouble = Trouble("timeout", f"no answer within {self.mapper.timeout:g} s")
-        except aiohttp.ClientPayloadError as problem:
-            trouble = Trouble("cut", f"the answer broke off: {problem}")
-        except (aiohttp.ClientError, OSError) as problem:
-            trouble = Trouble("unreachable", f"{type(problem).__name__}: {problem}")
-        raise trouble
+            self._timeouts = _timeouts(self.mapper.timeout)
+        return session.post(
+            sending.url,
+            data=body,
+            headers=headers,
+            ssl=self.mapper.ssl,
+            proxy=self._proxy(sending.url),
+            timeout=self._timeouts[sending.stream],
+        )
+
+    def _wire_trouble(self, problem: Exception) -> Trouble:
+        import aiohttp
+
+        if isinstance(problem, TimeoutError):
+            return Trouble("timeout", f"no answer within {self.mapper.timeout:g} s")
+        if isinstance(problem, aiohttp.ClientPayloadError):
+            return Trouble("cut", f"the answer broke off: {problem}")
+        if isinstance(problem, aiohttp.ClientError | OSError):
+            return Trouble("unreachable", f"{type(problem).__name__}: {problem}")
+        raise problem
 
     def _proxy(self, url: str) -> str | None:
         """The proxy that the environment names for an address; looked up once."""
         if url not in self._proxies:
             self._proxies[url] = proxy_for(url)
         return self._proxies[url]
+
+
+def _timeouts(seconds: float) -> tuple[aiohttp.ClientTimeout, aiohttp.ClientTimeout]:
+    """For a whole answer, and for a streamed one."""
+    import aiohttp
+
+    whole = aiohttp.ClientTimeout(total=seconds)
+    return whole, aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
 
 
 def proxy_for(url: str) -> str | None:
@@ -307,6 +316,12 @@ class RawAnswer:
 
     def json(self) -> Any:
         return json.loads(self.content)
+
+    def check(self) -> None:
+        """Raise Trouble for an answer that is an HTTP error."""
+        if self.status_code >= 400:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            raise Trouble("status", self.text, status=self.status_code, headers=headers)
 
     def trouble(self, problem: Exception) -> Trouble:
         """What is wrong with an answer that could not be read: its own error, if it holds one."""

@@ -13,7 +13,7 @@ from phalanx.messages import Delta
 
 from .classify import Trouble
 from .loops import PerLoop
-from .mapping import Given, JsonObject, Pieces
+from .mapping import Given, JsonObject, Pieces, fresh
 
 
 class General:
@@ -31,14 +31,14 @@ class General:
     async def complete(self, parameters: JsonObject, messages: list[JsonObject]) -> Given:
         """The answer, as LiteLLM gives it. Raises Trouble."""
         await self._clients.get(self)
-        return await self._within(self._call(messages=messages, **self._connection, **parameters))
+        return await self._within(self._call(messages=messages, **self._connection, **fresh(parameters)))
 
     async def stream(
         self, parameters: JsonObject, messages: list[JsonObject], pieces: Pieces
     ) -> AsyncGenerator[Delta, None]:
         """What is new in each piece, while the answer gathers in `pieces`. Raises Trouble."""
         await self._clients.get(self)
-        stream = await self._within(self._call(messages=messages, stream=True, **self._connection, **parameters))
+        stream = await self._within(self._call(messages=messages, stream=True, **self._connection, **fresh(parameters)))
         try:
             reading = aiter(stream)
             while (piece := await self._within(_next(reading))) is not None:

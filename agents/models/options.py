@@ -34,7 +34,7 @@ def checked_base(base: str | None) -> str | None:
     """An api_base that is an address."""
     if base is not None and not base.startswith(("http://", "https://")):
         raise ConfigurationError(f"api_base={shown(base)!r} must be an address that begins with http:// or https://")
-    return base
+    return None if base is None else base.rstrip("/")
 
 
 def secrets_in(key: str | None, address: str | None, named: Mapping[str, object]) -> Iterator[str]:

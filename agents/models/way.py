@@ -11,6 +11,7 @@ from phalanx.messages import OutputSpec, Request, ToolSpec
 from phalanx.runtime.run import warn_here
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
 
+from .classify import provider_words
 from .direct import Direct, NotDirect, Sending
 from .general import General
 from .library import Connection, Facts, Library
@@ -146,6 +147,8 @@ class Ways:
     def _direct_way(self, given: JsonObject, stream: bool) -> Way:
         if self.direct is None:
             return Way(given, self.transport)
+        if control := next((name for name in given if name in self.library.controls()), None):
+            return Way(given, self._not_direct(f"{control!r} is an option of LiteLLM's own calls"))
         try:
             return Way(given, self.transport, self.direct.prepare(given, stream=stream))
         except NotDirect as reason:
@@ -174,7 +177,7 @@ class Ways:
                     self.say(f"{self.name} does not take {name}={given[name]!r}, the default; it is left out")
                 else:
                     value = f"={given[name]!r}" if name in given and name not in ("tools", "functions") else ""
-                    raise InvalidRequest(f"it does not take {name}{value}: {reason}", model=self.name)
+                    raise InvalidRequest(f"it does not take {name}{value}: {provider_words(reason)}", model=self.name)
                 del given[name]
         mappable = {name: value for name, value in given.items() if name not in controls}
         for name in library.ignored(provider, model, mappable, ("seed", "stop", "top_p", "tool_choice")):

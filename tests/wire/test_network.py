@@ -121,6 +121,15 @@ async def test_a_key_in_the_environment_is_sent_and_kept_secret(
         assert KEY in (headers.get("authorization", "").removeprefix("Bearer "), headers.get("x-api-key"))
 
 
+@pytest.mark.parametrize("form", ["openai", "vllm", "anthropic", "ollama"])
+async def test_an_address_may_end_with_a_slash(path: Path, form: FormatName) -> None:
+    with serve(form) as server:
+        await hear(model_at(server, path))
+        await hear(model_at(server, path, api_base=f"{server.url}/"))
+
+        assert len({request.path for request in server.requests}) == 1
+
+
 async def test_a_server_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with serve("openai") as server:

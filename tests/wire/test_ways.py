@@ -107,6 +107,20 @@ async def test_options_of_litellms_own_calls_take_them_there() -> None:
         assert str(model.transport) == "general ('mock_response' is an option of LiteLLM's own calls)"
 
 
+async def test_an_option_of_litellms_own_calls_in_one_request_takes_that_one_there() -> None:
+    with serve("openai") as server:
+        model = LiteLLM(server.model, api_base=server.url, api_key=KEY)
+        made_up = await hear(model, replace(ASK, options={"mock_response": "made up here"}))
+        assert model.transport is not None
+        paths = [model.transport.path]
+        real = await hear(model)
+        paths.append(model.transport.path)
+
+        assert (made_up.completion.text, real.completion.text) == ("made up here", "hello")
+        assert paths == ["general", "direct"]
+        assert len(server.requests) == 1
+
+
 async def test_insisting_on_a_path_that_does_not_exist_is_an_error() -> None:
     with serve("gemini") as server, pytest.raises(ConfigurationError, match="path='direct' is not possible"):
         await hear(model_at(server, "direct"))
