@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,21 @@ from pathlib import Path
 SECONDS = 60.0
 
 # A process that a background shell starts ignores SIGINT; whoever sits at a terminal does not.
+_SEVERAL = """
+import contextlib, io, json, sys
+from phalanx.cli import main
+ends = []
+for words in json.load(sys.stdin):
+    sys.argv, code = ["phalanx", *words], None
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    ends.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(ends))
+"""
+
 _START = (
     "import fcntl, os, signal, sys, termios\n"
     "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
@@ -55,6 +71,18 @@ def phalanx(
             timeout=SECONDS, check=False,
         )  # fmt: skip
     return Done(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
+
+
+def several(
+    *commands: Sequence[object], cwd: Path, environment: Mapping[str, str] | None = None, seconds: float = SECONDS
+) -> list[Done]:
+    """Run commands one after the other in one process, which loads what they need only once; how each ended."""
+    words = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", _SEVERAL], cwd=cwd, env=clean(environment), input=words.encode(), capture_output=True,
+        timeout=seconds, check=True,
+    )  # fmt: skip
+    return [Done(*each) for each in json.loads(done.stdout)]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import clean, phalanx
+from tests.cli.command import Done, clean, phalanx, several
 
 COMMANDS = ("run", "demo", "diagram", "doctor", "init")
 
@@ -38,9 +38,16 @@ def test_help_names_the_commands_and_the_exit_codes_and_no_command_is_a_call_for
     assert (bare.code, bare.out, bare.err) == (2, "", helped.out)
 
 
+@pytest.fixture(scope="module")
+def helps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """The help of each command."""
+    ended = several(*((command, "-h") for command in COMMANDS), cwd=tmp_path_factory.mktemp("help"))
+    return dict(zip(COMMANDS, ended, strict=True))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help_that_fits_80_columns(command: str, tmp_path: Path) -> None:
-    done = phalanx(command, "-h", cwd=tmp_path)
+def test_each_command_has_help_that_fits_80_columns(command: str, helps: dict[str, Done]) -> None:
+    done = helps[command]
 
     assert done.code == 0
     assert "Exit codes:" in done.out
@@ -75,11 +82,11 @@ def test_help_comes_without_loading_what_runs_teams(arguments: list[str], tmp_pa
     assert done.stderr == "LOADED []\n"
 
 
-def test_the_documentation_names_every_command_option_and_exit_code(tmp_path: Path) -> None:
+def test_the_documentation_names_every_command_option_and_exit_code(helps: dict[str, Done]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 
     for command in COMMANDS:
-        helped = phalanx(command, "--help", cwd=tmp_path).out
+        helped = helps[command].out
         assert f"phalanx {command}" in page
         for option in set(re.findall(r"--[a-z][a-z-]+", helped)) - {"--help"}:
             assert option in page, f"{command} {option} is not documented"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import phalanx, started
+from tests.cli.command import Done, phalanx, several, started
 from tests.cli.teams import DEBATE, LONE, PIPELINE, write
 
 OFFLINE = ("--model", "offline/simulated")
@@ -60,10 +60,9 @@ def test_json_is_one_object_on_stdout_and_nothing_else(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_answer_and_another_one_may_not(tmp_path: Path) -> None:
     write(tmp_path, LONE)
 
-    answers = [
-        phalanx("run", "team.yaml", "Why?", *OFFLINE, "-q", "--seed", seed, cwd=tmp_path).out
-        for seed in (1, 1, 2, 3, 4)
-    ]
+    runs = [("run", "team.yaml", "Why?", *OFFLINE, "-q", "--seed", seed) for seed in (1, 1, 2, 3, 4)]
+
+    answers = [done.out for done in several(*runs, cwd=tmp_path)]
 
     assert answers[0] == answers[1]
     assert len(set(answers)) > 1
@@ -145,7 +144,9 @@ def test_a_vote_without_a_winner_ends_with_exit_code_3(tmp_path: Path) -> None:
         "formation: {kind: consensus, min_agreement: 3, rounds: 0}\n",
     )
 
-    ends = {phalanx("run", "team.yaml", f"Question {at}?", *OFFLINE, "--json", cwd=tmp_path).code for at in range(4)}
+    runs = [("run", "team.yaml", f"Question {at}?", *OFFLINE, "--json") for at in range(4)]
+
+    ends = {done.code for done in several(*runs, cwd=tmp_path)}
 
     assert ends <= {0, 3}
     assert 3 in ends
@@ -173,14 +174,22 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said_in_one_line_with_its_exit_code(case: str, tmp_path: Path) -> None:
-    write(tmp_path, LONE)
-    write(tmp_path, "members: [\n  {name: a\n", "broken.yaml")
-    write(tmp_path, "formatoin: flat\nmembers: [{name: a}]\n", "typo.yaml")
-    arguments, code, said = WRONG[case]
+@pytest.fixture(scope="module")
+def wrongs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """How each of the wrong commands ended."""
+    folder = tmp_path_factory.mktemp("wrong")
+    write(folder, LONE)
+    write(folder, "members: [\n  {name: a\n", "broken.yaml")
+    write(folder, "formatoin: flat\nmembers: [{name: a}]\n", "typo.yaml")
+    ended = several(*(arguments for arguments, _, _ in WRONG.values()), cwd=folder)
+    return dict(zip(WRONG, ended, strict=True))
 
-    done = phalanx(*arguments, cwd=tmp_path)
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said_in_one_line_with_its_exit_code(case: str, wrongs: dict[str, Done]) -> None:
+    _, code, said = WRONG[case]
+
+    done = wrongs[case]
 
     assert done.code == code
     assert said in done.err

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from phalanx.cli.init import KINDS
-from tests.cli.command import phalanx
+from phalanx.cli.init import KINDS, text_of
+from tests.cli.command import Done, phalanx, several
 from tests.cli.teams import LONE, write
 from tests.wire.servers import Received, Reply, refused_url, serve
 
@@ -30,28 +31,44 @@ def member(request: Received) -> Reply:
     return Reply(text="Answer: 42")
 
 
-@pytest.mark.parametrize("formation", KINDS)
-def test_a_starter_team_of_each_formation_runs_over_http(formation: str, tmp_path: Path) -> None:
-    phalanx("init", "--formation", formation, cwd=tmp_path)
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended, and what its team sent."""
 
+    done: Done
+    requests: tuple[Received, ...]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+    """A run of the starter team of each formation, over HTTP."""
+    folder = tmp_path_factory.mktemp("formations")
+    for formation in KINDS:
+        write(folder, text_of(formation, folder), f"{formation}.yaml")
     with serve("openai", member) as server:
-        done = phalanx(
-            "run", "team.yaml", "What is 6 * 7?", "-m", "openai/gpt-4o-mini", "--api-base", server.url, "--json",
-            "--limit", "usd=0.5", cwd=tmp_path,
-        )  # fmt: skip
+        asked = ("-m", "openai/gpt-4o-mini", "--api-base", server.url, "--json", "--limit", "usd=0.5")
+        runs = [("run", f"{formation}.yaml", f"What is 6 * 7, in {formation}?", *asked) for formation in KINDS]
+        ended = several(*runs, cwd=folder)
+    sent = {kind: tuple(each for each in server.requests if f"in {kind}?" in str(each.body)) for kind in KINDS}
+    return {kind: Ran(done, sent[kind]) for kind, done in zip(KINDS, ended, strict=True)}
+
+
+@pytest.mark.parametrize("formation", KINDS)
+def test_a_starter_team_of_each_formation_runs_over_http(formation: str, ran: dict[str, Ran]) -> None:
+    done, requests = ran[formation].done, ran[formation].requests
 
     facts = json.loads(done.out)
     assert done.code == 0, done.err
     assert "Answer: 42" in facts["text"] or facts["text"] == "42"
-    assert facts["usage"]["calls"] == len(server.requests) > 1
+    assert facts["usage"]["calls"] == len(requests) > 1
     if formation == "consensus":
         # The third is cancelled when two agree: nobody knows what the provider takes for that.
         assert facts["usage"]["unpriced_calls"] == 1 or facts["usage"]["input_tokens"] == 33
     else:
-        assert facts["usage"]["input_tokens"] == 11 * len(server.requests)
+        assert facts["usage"]["input_tokens"] == 11 * len(requests)
         assert 0 < facts["cost"] < 0.5
     assert facts["models"] == ["openai/gpt-4o-mini"]
-    assert all(request.path == "/v1/chat/completions" for request in server.requests)
+    assert all(request.path == "/v1/chat/completions" for request in requests)
 
 
 def test_an_address_without_a_model_is_where_the_files_model_is_asked(tmp_path: Path) -> None:
@@ -111,8 +128,7 @@ def test_what_a_model_writes_is_harmless_on_stdout_and_exact_in_json(tmp_path: P
 
     with serve("openai", evil) as server:
         asked = ("run", "team.yaml", "x", "-m", "openai/gpt-4o-mini", "--api-base", server.url, "-q")
-        plain = phalanx(*asked, cwd=tmp_path)
-        exact = phalanx(*asked, "--json", cwd=tmp_path)
+        plain, exact = several(asked, (*asked, "--json"), cwd=tmp_path)
 
     assert plain.out == "a\\x1b[2J\\x9bm\\u202e\n[bold]b é 漢\n"
     assert json.loads(exact.out)["text"] == evil
