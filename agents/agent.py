@@ -125,6 +125,7 @@ class Agent:
             log_level()
         self._model: Model | None = None  # its own
         self._default: Model | None = None  # the environment's, for when nobody gives it one
+        self._lent: tuple[Model, Model] | None = None  # a team's, and what was made of it for this agent
         self._history: list[Message] = []
         if model is not None or self.options.provider is not None:
             self._model = resolve(model, self.options.provider, **self._wishes())
@@ -349,7 +350,9 @@ class Agent:
                 f"agent {self.name!r} has {homeless[0]}=… and no model of its own that this could be for: "
                 "give it model='provider/name' too"
             )
-        return adjusted(default, price=self.price, retry=self.options.retry)
+        if self._lent is None or self._lent[0] is not default:
+            self._lent = default, adjusted(default, price=self.price, retry=self.options.retry)
+        return self._lent[1]
 
     # -- history, tools, settings ---------------------------------------------------------------------------------
 

@@ -199,7 +199,8 @@ async def call_hooks(warn: Callable[[str], None], hooks: Sequence[TaskHook], mom
             if inspect.isawaitable(done):
                 await done
         except Exception as failure:  # noqa: BLE001 - a user's hook may raise anything and must not fail the task
-            warn(f"hook {type(hook).__name__}.{moment} failed: {type(failure).__name__}: {failure}")
+            whose = "" if isinstance(hook, _MappedHook) else f"{type(hook).__name__}."
+            warn(f"hook {whose}{moment} failed: {type(failure).__name__}: {failure}")
 
 
 @dataclass

@@ -29,6 +29,8 @@ from phalanx import (
     LLMCallError,
     MaxIterationsError,
     Message,
+    OpenAIClient,
+    OpenRouterClient,
     ProviderError,
     ResponseParseError,
     RetryConfig,
@@ -199,6 +201,26 @@ async def test_a_client_stands_in_the_first_place_or_goes_by_llm_client() -> Non
         assert "You are a helpful coding assistant" in first.content
         assert "Hi" in last.content
     assert "in America/New_York." in client.seen[2][0].content
+
+
+def test_the_documented_agent_over_a_client_can_be_made() -> None:
+    client = OpenAIClient(api_key="sk-...", model="gpt-4o")
+    agent = Agent(
+        llm_client=client,
+        system_prompt="You are a helpful coding assistant",
+        max_iterations=15,
+        retry_config=RetryConfig(max_attempts=5),
+        memory=SimpleAgentMemory(max_history_tokens=10000),
+        timezone="America/New_York",
+        verbose=True,
+    )
+    assert repr(agent) == "Agent('worker', name='worker', model='openai/gpt-4o')"
+    for base in ("http://localhost:8000/v1", "https://api.openai.com/v1"):
+        assert OpenAIClient(api_key="not-needed", model="llama-3", base_url=base).base_url == base
+    router = OpenRouterClient(
+        api_key="sk-or-...", model="anthropic/claude-3-opus", site_url="https://myapp.com", app_name="My App"
+    )
+    assert "openrouter/anthropic/claude-3-opus" in repr(SyncAgent(router))
 
 
 async def test_a_function_is_a_provider_too() -> None:
@@ -548,7 +570,7 @@ async def test_a_failing_hook_is_a_warning_and_fails_nothing(house: Recording) -
 
     events: list[AnyEvent] = []
     assert await Agent("coder", hooks=hooks(broken)).run("Go", on_event=events.append) == "coder on run 0"
-    assert warnings(events) == ["hook _MappedHook.on_start failed: ValueError: hook down"]
+    assert warnings(events) == ["hook on_start failed: ValueError: hook down"]
 
 
 # -- teams: C8, C9 ----------------------------------------------------------------------------------------------------
@@ -806,6 +828,7 @@ async def test_the_documented_provider_is_registered_and_used_by_name_class_or_o
         agent = await Agent.create(provider="my_provider", model="large")
         assert await agent.run("Hello") == "large: Hello"
         assert await Agent("coder", model="my_provider/small").run("Hello") == "small: Hello"
+    assert await (await Agent.create(provider=MyProvider, model="huge")).run("Hello") == "huge: Hello"
     for given in (MyProvider, MyProvider("tiny")):
         result = await Agent(provider=given).run("Hello")
         assert result.endswith(": Hello")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -69,6 +70,10 @@ def resolve(
 
     Raises ConfigurationError when there is none, a name is not known, or an option has nothing to apply to.
     """
+    if inspect.isclass(provider) and (model is None or isinstance(model, str)):
+        named = {} if model is None else {"model": model}
+        made_here = made(provider, provider.__name__, **named, **(options or {}), **(provider_options or {}))
+        return adjusted(adapt(made_here), price=price, retry=retry)
     given = model if model is not None else provider
     if model is not None and provider is not None and not (isinstance(model, str) and isinstance(provider, str)):
         raise ConfigurationError("give either a model object or a provider object, not a name with an object")
@@ -103,6 +108,8 @@ def adjusted(model: Model, *, price: Price | None = None, retry: RetryConfig | N
 
     A model that retries already does it by `retry` instead; a client that does not is asked again by default.
     """
+    if price is None and retry is None and not isinstance(model, Adapted):
+        return model
     if isinstance(model, Clamped):
         return Clamped(adjusted(model.model, price=price, retry=retry), model.most)
     if isinstance(model, Retrying):

@@ -252,6 +252,15 @@ def test_it_is_known_who_takes_less_than_a_temperature_of_2(name: str, most: flo
     assert model.name == name
 
 
+async def test_a_team_is_warned_once_of_what_is_too_warm_whatever_its_members_change() -> None:
+    model = Clamped(Recording(), 1.0)
+    members = [Agent("a", temperature=1.5, retry=2), Agent("b", temperature=1.5)]
+    events: list[AnyEvent] = []
+    await AgentTeam.flat(members, rounds=3, model=model).run("Go", on_event=events.append)
+    told = [event.text for event in events if isinstance(event, Warned) and "warm" in event.text]
+    assert len(told) == 2, "once for the team's model, once for the one made of it for the member with other retries"
+
+
 async def test_what_is_too_warm_is_sent_as_warm_as_can_be_and_the_run_is_warned_once() -> None:
     inner = Recording()
     model = Clamped(inner, 1.0)
