@@ -374,32 +374,27 @@ async def test_while_another_process_writes_the_loop_goes_on_and_the_append_wait
     assert ends == [5]
 
 
+def transactions(path: Path) -> int:
+    """How many commits stand in a file's write-ahead log."""
+    ahead = path.with_name(path.name + "-wal").read_bytes()
+    page, salt = int.from_bytes(ahead[8:12], "big"), ahead[16:24]
+    frames = [ahead[at : at + 24] for at in range(32, len(ahead), 24 + page)]
+    return sum(frame[8:16] == salt and frame[4:8] != bytes(4) for frame in frames)
+
+
 @pytest.mark.parametrize("durable", ["normal", "full"])
-async def test_appends_of_one_moment_share_one_transaction(tmp_path: Path, durable: Literal["normal", "full"]) -> None:
+async def test_appends_of_one_moment_share_a_transaction(tmp_path: Path, durable: Literal["normal", "full"]) -> None:
     path = tmp_path / "log.db"
     async with SqliteLog(path, durable=durable) as log:
         await log.append("s", [said(0)])
-        observer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        counts: set[int] = set()
-        done = threading.Event()
-
-        def count() -> None:
-            while not done.is_set():
-                counts.add(observer.execute("SELECT count(*) FROM records").fetchone()[0])
-
+        before = transactions(path)
         async with anyio.create_task_group() as group:
-            group.start_soon(anyio.to_thread.run_sync, count)
-            await anyio.sleep(0.01)
-            async with anyio.create_task_group() as writers:
-                for number in range(150):
-                    writers.start_soon(log.append, f"stream {number}", [said(number)])
-            done.set()
-        counts.add(observer.execute("SELECT count(*) FROM records").fetchone()[0])
-        observer.close()
-    # The first may have gone ahead before anybody could know that others were coming.
-    assert len(counts) <= 4
-    assert not {count for count in counts if 10 < count < 151}
-    assert 151 in counts
+            for number in range(150):
+                group.start_soon(log.append, f"stream {number}", [said(number)])
+        assert len(await log.streams("stream")) == 150
+        # Mostly two, as the first goes ahead before anybody can know that others are coming; more when the machine
+        # is so busy that a moment takes long.
+        assert before < transactions(path) <= before + 40
 
 
 async def test_appends_that_are_many_or_large_are_written_by_the_thread_without_loss(tmp_path: Path) -> None:
