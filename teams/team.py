@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
-import anyio
-
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import Model, close
-from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.models.resolve import resolve, resolve_now
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts
-from phalanx.agents.role import Role
-from phalanx.agents.task import Context, Hooks, Task, TaskHook, call_hooks, hooks_of
-from phalanx.agents.tools.use import jsonable
-from phalanx.errors import ConfigurationError, LimitExceeded, LogError, TeamError, ValidationError
+from phalanx.agents.task import Context, Hooks, Task, TaskHook, hooks_of
+from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
 from phalanx.formations.aggregate import Aggregation
-from phalanx.formations.base import Answer, Asking, FormationModel, Member
+from phalanx.formations.base import Asking, FormationModel, Member
 from phalanx.formations.consensus import Consensus
 from phalanx.formations.debate import Debate
 from phalanx.formations.flat import Flat
@@ -34,24 +28,25 @@ from phalanx.formations.team_run import TeamRun
 from phalanx.formations.voting import Equivalence, Plurality, Rule
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
-from phalanx.runtime.events import RunFinished, RunResumed, RunStarted, TeamFinished, TeamStarted
-from phalanx.runtime.human import Human, Question, RunPaused
+from phalanx.runtime.events import TeamFinished, TeamStarted
+from phalanx.runtime.human import Human
 from phalanx.runtime.limits import Limits
 from phalanx.runtime.log import Log, MemoryLog
-from phalanx.runtime.playback import ANY_MODEL, Decision, Playback, fork
+from phalanx.runtime.playback import Decision, Playback, fork
 from phalanx.runtime.run import Listener, Run, new_run_id
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 
 from .handle import RunHandle
+from .members import Who, either, listed, members_of, seats_of
 from .result import TeamResult
+from .running import journal_of, perform, roster, task_of, work
 
 if TYPE_CHECKING:
     from phalanx.agents.tools.tool import FunctionTool
 
     from .estimate import Estimate
 
-Who = Any  # an Agent, a Role, a team, or a name; checked by `_member`
 P = ParamSpec("P")
 
 
@@ -143,8 +138,8 @@ class AgentTeam:
                 f"formation={self.formation!r} is no formation: give a value such as Debate(rounds=2), "
                 "Formation.debate(…), or an async function of (run, task)"
             )
-        self._given, self._given_seats, self.given_model = tuple(_listed(agents)), dict(seats or {}), model
-        self.members = _members(self._given, self._given_seats, self.formation)
+        self._given, self._given_seats, self.given_model = tuple(listed(agents)), dict(seats or {}), model
+        self.members = members_of(self._given, self._given_seats, self.formation)
         self.name = name or self.kind
         if "/" in self.name:
             raise ValidationError(f"a team's name must not hold '/': {self.name!r}")
@@ -188,10 +183,10 @@ class AgentTeam:
         Returns the team. Raises ConfigurationError without a lead or workers, AccessDenied when the lead's role
         forbids delegating.
         """
-        seats = {"lead": _either("lead", lead, "lead_agent", lead_agent)}
+        seats = {"lead": either("lead", lead, "lead_agent", lead_agent)}
         if verifier is not None:
             seats["verifier"] = verifier
-        workers = _either("subagents", subagents, "support_agents", support_agents)
+        workers = either("subagents", subagents, "support_agents", support_agents)
         formation = Hierarchical(max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks)
         return cls(workers, formation=formation, seats=seats, **options)
 
@@ -221,7 +216,7 @@ class AgentTeam:
         formation = Flat(
             shared_memory=shared_memory, rounds=rounds, aggregation=aggregation, quorum=quorum, deadline=deadline
         )
-        return cls(agents, formation=formation, seats=_seats(aggregator=aggregator), **options)
+        return cls(agents, formation=formation, seats=seats_of(aggregator=aggregator), **options)
 
     @classmethod
     @_with_team_options
@@ -265,7 +260,7 @@ class AgentTeam:
         Returns the team. Its run raises QuorumMissed when too few answer.
         """
         formation = Parallel(aggregation=aggregation, quorum=quorum, deadline=deadline)
-        return cls(agents, formation=formation, seats=_seats(aggregator=aggregator), **options)
+        return cls(agents, formation=formation, seats=seats_of(aggregator=aggregator), **options)
 
     @classmethod
     @_with_team_options
@@ -335,7 +330,7 @@ class AgentTeam:
             trigger=trigger, rule=rule or Plurality(tie_break=()), equivalence=equivalence or Equivalence(),
             quorum=quorum, deadline=deadline,
         )  # fmt: skip
-        return cls(agents, formation=formation, seats=_seats(judge=judge), **options)
+        return cls(agents, formation=formation, seats=seats_of(judge=judge), **options)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -366,8 +361,15 @@ class AgentTeam:
         journal = log or self.log
         if run_id is not None and journal is not None and await journal.read(f"run/{run_id}"):
             raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
-        return await self._perform(
-            Task.of(task, context), limits, seed, run_id or new_run_id(), journal, _listeners(on_event), human=human
+        return await perform(
+            self,
+            Task.of(task, context),
+            limits,
+            seed,
+            run_id or new_run_id(),
+            journal,
+            _listeners(on_event),
+            human=human,
         )
 
     execute = run
@@ -394,9 +396,10 @@ class AgentTeam:
         Raises UncertainStep for such a tool without a decision, ReplayDivergence when the team asks for something
         else than is recorded, LogError when there is no such run, and what `run` raises.
         """
-        journal, playback = await self._journal(run_id, log, decisions=decisions)
-        return await self._perform(
-            _task_of(playback.start), limits, playback.start.seed, run_id, journal, _listeners(on_event), playback,
+        journal, playback = await journal_of(self, run_id, log, decisions=decisions)
+        return await perform(
+                self,
+            task_of(playback.start), limits, playback.start.seed, run_id, journal, _listeners(on_event), playback,
             human=human, answers=answers or {},
         )  # fmt: skip
 
@@ -408,9 +411,16 @@ class AgentTeam:
         Raises ReplayDivergence when the team asks for something that is not recorded; LogError; and what the
         recorded run raised.
         """
-        _, playback = await self._journal(run_id, log, only=True)
-        return await self._perform(
-            _task_of(playback.start), None, playback.start.seed, run_id, MemoryLog(), _listeners(on_event), playback
+        _, playback = await journal_of(self, run_id, log, only=True)
+        return await perform(
+            self,
+            task_of(playback.start),
+            None,
+            playback.start.seed,
+            run_id,
+            MemoryLog(),
+            _listeners(on_event),
+            playback,
         )
 
     async def fork(
@@ -432,11 +442,11 @@ class AgentTeam:
 
         Raises LogError when there is no such run or step, and what `run` raises.
         """
-        journal, whole = await self._journal(run_id, log)
+        journal, whole = await journal_of(self, run_id, log)
         fresh = new_id or new_run_id()
         playback = Playback(await fork(journal, whole, run_id, at, fresh), strict=False)
-        return await self._perform(
-            _task_of(whole.start), limits, whole.start.seed, fresh, journal, _listeners(on_event), playback
+        return await perform(
+            self, task_of(whole.start), limits, whole.start.seed, fresh, journal, _listeners(on_event), playback
         )
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
@@ -470,7 +480,7 @@ class AgentTeam:
 
         async def work(listener: Listener) -> TeamResult:
             job = Task.of(task, context)
-            return await self._perform(job, limits, seed, run_id or new_run_id(), self.log, (listener,), streaming=True)
+            return await perform(self, job, limits, seed, run_id or new_run_id(), self.log, (listener,), streaming=True)
 
         return EventStream(work)
 
@@ -491,7 +501,7 @@ class AgentTeam:
         name, job, journal = run_id or new_run_id(), Task.of(task, context), log or self.log
 
         async def work(listener: Listener, human: Human) -> TeamResult:
-            return await self._perform(job, limits, seed, name, journal, (listener,), streaming=True, human=human)
+            return await perform(self, job, limits, seed, name, journal, (listener,), streaming=True, human=human)
 
         return RunHandle(name, work)
 
@@ -515,10 +525,10 @@ class AgentTeam:
         inner_owner = f"team {self.name!r}"
         inner = branch.within(self.limits, owner=inner_owner)
         default = self._model if self._model is not None else around.default_model
-        inner.emit(TeamStarted, self.name, self.kind, self._roster())
+        inner.emit(TeamStarted, self.name, self.kind, roster(self))
         result: TeamResult | None = None
         try:
-            result = await self._work(inner, task, default, self.prompts.over(around.prompts), self.limits)
+            result = await work(self, inner, task, default, self.prompts.over(around.prompts), self.limits)
             if result.refusal is not None and result.refusal.owner != inner_owner:
                 # A limit from around this team stopped it: the team around it has not been given all it asked for.
                 around.cut_short = result.refusal
@@ -617,125 +627,6 @@ class AgentTeam:
         who = ", ".join(f"{each.name} ({each.seat})" if each.seat else each.name for each in self.members)
         return f"AgentTeam({self.name!r}, {self.formation!r}, members=[{who}])"
 
-    # -- inside ----------------------------------------------------------------------------------------------------
-
-    async def _perform(
-        self,
-        job: Task,
-        limits: Limits | None,
-        seed: int,
-        run_id: str,
-        log: Log | None,
-        listeners: tuple[Listener, ...],
-        playback: Playback | None = None,
-        *,
-        streaming: bool = False,
-        human: Human | None = None,
-        answers: Mapping[str, str] | None = None,
-    ) -> TeamResult:
-        default = PLAYED_BACK if playback is not None and playback.only else await self.default_model()
-        run = Run.open(
-            self.name, limits=self.limits, log=log, seed=seed, run_id=run_id, listeners=listeners,
-            streaming=streaming, playback=playback,
-        )  # fmt: skip
-        run = run.within(limits, owner="this run")
-        run.execution.human, run.execution.answers = human, answers or {}
-        if playback is None:
-            run.emit(
-                RunStarted, self.name, self.kind, job.description, seed, self._roster(), _given(job), self._spec(log)
-            )
-        elif not playback.only:
-            run.emit(RunResumed)
-        self._warn(run)
-        hooks = (*self.hooks, *job.hooks)
-        job.status = "running"
-        await call_hooks(run.warn, hooks, "on_start", job)
-        status, text, reason = "cancelled", "", None
-        try:
-            result = await self._work(run, job, default, self.prompts, limits, self.limits)
-            status, text, reason = result.status, result.content, result.stop_reason
-            job.status, job.result = "completed", result
-        except Exception as failure:
-            job.status, job.error = "failed", failure
-            status, reason = "failed", str(failure)
-            await call_hooks(run.warn, hooks, "on_error", job, failure)
-            raise
-        finally:
-            run.emit(RunFinished, status, text, reason, run.usage)
-            await run.execution.finish()
-        await call_hooks(run.warn, hooks, "on_complete", job, result)
-        return result
-
-    async def _journal(self, run_id: str, log: Log | None, **options: Any) -> tuple[Log, Playback]:
-        journal = log or self.log
-        if journal is None:
-            raise ConfigurationError("there is no log to read the run from; give log=…, or a team with log=…")
-        records = [record for _, record in await journal.read(f"run/{run_id}")]
-        if not records:
-            raise LogError(f"there is no run {run_id!r} in this log")
-        return journal, Playback(records, **options)
-
-    def _spec(self, log: Log | None) -> str | None:
-        """The team as YAML, for those who resume the run from its log alone; None when it cannot be written."""
-        if log is None or log.instant:
-            return None
-        try:
-            return self.to_yaml()
-        except ValidationError:
-            return None
-
-    async def _work(
-        self, run: Run, task: Task, default: Model | None, prompts: Prompts, *limits: Limits | None
-    ) -> TeamResult:
-        """Let the formation do the task, and make a result of whatever comes of it."""
-        started = anyio.current_time()
-        inside = TeamRun(run, self.name, self.members, prompts=prompts, default_model=default, board=self.board)
-        seconds = min((each.seconds for each in limits if each and each.seconds is not None), default=None)
-        refusal: TeamError | None = None
-        answer: Answer | None = None
-        questions: tuple[Question, ...] = ()
-        try:
-            with run.deadline(seconds, of_run=True) as scope:
-                given = await self.formation(inside, task)
-                answer = given if isinstance(given, Answer) else Answer(_text(given, self.kind))
-            if scope.cancelled_caught:
-                assert seconds is not None
-                refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {self.name!r}")
-        except TeamError as stop:
-            refusal = stop
-        except RunPaused as waiting:
-            if run.depth:
-                raise
-            questions = waiting.questions
-        if refusal is None:
-            refusal = inside.cut_short
-        stopped = isinstance(refusal, LimitExceeded)
-        if answer is None:
-            answer = inside.best()
-        result = TeamResult(
-            answer.text if answer else "",
-            output=answer.output if answer else None,
-            status=_status(refusal, questions, answer),
-            stop_reason=str(refusal) if refusal else "; ".join(each.text for each in questions) or None,
-            questions=questions,
-            refusal=refusal if isinstance(refusal, LimitExceeded) else None,
-            decision=answer.decision if answer else None,
-            members=inside.history,
-            rounds=inside.rounds,
-            board=await inside.board.entries() if inside.is_board_made else inside.answers.entries,
-            usage=run.usage,
-            run_id=run.run_id,
-            tool_calls=[call for outcome in inside.history if outcome.answer for call in outcome.answer.tool_calls],
-            steps=run.usage.calls,
-            duration=anyio.current_time() - started,
-        )
-        if refusal is not None and (not stopped or answer is None):
-            # A copy: the error itself may stand in an outcome, and must not hold what holds it.
-            failure = copy.copy(refusal)
-            failure.result = result
-            raise failure from refusal
-        return result
-
     async def default_model(self) -> Model | None:
         """The team's model, or the environment's when a member needs one and none was named.
 
@@ -745,21 +636,6 @@ class AgentTeam:
             self._model = await resolve_now()
         return self._model
 
-    def _roster(self) -> tuple[tuple[str, str], ...]:
-        return tuple((member.name, member.role.name) for member in self.members)
-
-    def _warn(self, run: Run) -> None:
-        for member in self.members:
-            if isinstance(member.who, Agent):
-                for text in member.who.tools.warnings:
-                    run.warn(f"{member.name}: {text}")
-
-
-def _not_asked(_: object) -> str:
-    raise AssertionError("a run that is played back asks no model")
-
-
-PLAYED_BACK = FunctionModel(_not_asked, name=ANY_MODEL)
 
 Team = AgentTeam
 
@@ -793,87 +669,3 @@ class Formation:
 
 def _listeners(on_event: Listener | None) -> tuple[Listener, ...]:
     return () if on_event is None else (on_event,)
-
-
-def _given(task: Task) -> dict[str, object]:
-    """What a task holds besides its description, as JSON values."""
-    facts = {"name": task.name, "id": task.id, "context": task.context, "requirements": list(task.requirements)}
-    return {name: jsonable(value) for name, value in facts.items() if value}
-
-
-def _task_of(start: RunStarted) -> Task:
-    """The task a recorded run began with."""
-    given: Any = dict(start.given)
-    return Task(start.task, **given)
-
-
-def _listed(agents: object) -> Sequence[Who]:
-    if agents is None:
-        raise ConfigurationError("a team needs members: give agents=[…] or a formation that brings its own")
-    if isinstance(agents, str | bytes) or not isinstance(agents, Sequence):
-        raise ConfigurationError(f"members come as a list, not as {type(agents).__name__}: {agents!r}")
-    return agents
-
-
-def _members(agents: Sequence[Who], seats: Mapping[str, Who], formation: object) -> tuple[Member, ...]:
-    known = (*getattr(formation, "seats", ()), *getattr(formation, "optional_seats", ()))
-    for seat in seats:
-        if isinstance(formation, FormationModel) and seat not in known:
-            there = ", ".join(known) or "no special seats"
-            raise ConfigurationError(f"{formation.kind} has no seat {seat!r}{nearest(seat, known)}; it has: {there}")
-    members = [_member(who, seat) for seat, who in seats.items() if who is not None]
-    members += [_member(who, None) for who in agents]
-    names: dict[str, int] = {}
-    for member in members:
-        names[member.name] = names.get(member.name, 0) + 1
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise ConfigurationError(
-            f"{names[twice[0]]} members are named {twice[0]!r}; give each a name of its own: Agent(…, name=…)"
-        )
-    return tuple(members)
-
-
-def _member(who: Who, seat: str | None) -> Member:
-    if isinstance(who, Role | str):
-        if isinstance(who, str) and not who.strip():
-            raise ConfigurationError("a member's name is empty")
-        who = Agent(who)
-    if isinstance(who, Agent):
-        role = who.role.seated("delegate") if seat == "lead" else who.role
-        return Member(_named(who.name), who, role, seat)
-    if isinstance(who, AgentTeam):
-        return Member(_named(who.name), who, Role(name=f"team ({who.kind})"), seat)
-    raise ConfigurationError(f"{who!r} is no member: a member is an Agent, a Role, a team, or a name")
-
-
-def _named(name: str) -> str:
-    if "/" in name:
-        raise ValidationError(f"a member's name must not hold '/': {name!r}; give name=…")
-    return name
-
-
-def _either(name: str, value: object, other: str, alias: object) -> Any:
-    if value is not None and alias is not None:
-        raise ConfigurationError(f"{name} and {other} are the same; give one of them")
-    found = value if value is not None else alias
-    if found is None:
-        raise ConfigurationError(f"hierarchical needs {name}=…")
-    return found
-
-
-def _seats(**seats: Who) -> dict[str, Who]:
-    return {seat: who for seat, who in seats.items() if who is not None}
-
-
-def _status(refusal: TeamError | None, questions: Sequence[Question], answer: Answer | None) -> str:
-    if questions:
-        return "paused"
-    if refusal is not None:
-        return "stopped" if isinstance(refusal, LimitExceeded) else "failed"
-    return answer.status if answer else "failed"
-
-
-def _text(given: object, kind: str) -> str:
-    if not isinstance(given, str):
-        raise TypeError(f"formation {kind!r} must give an Answer or text, not {type(given).__name__}")
-    return given

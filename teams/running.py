@@ -1,0 +1,194 @@
+"""A team's run: from a task to a result, whatever becomes of it on the way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from phalanx.agents.agent import Agent
+from phalanx.agents.models.model import Model
+from phalanx.agents.models.offline import FunctionModel
+from phalanx.agents.prompts import Prompts
+from phalanx.agents.task import Task, call_hooks
+from phalanx.agents.tools.use import jsonable
+from phalanx.errors import ConfigurationError, LimitExceeded, LogError, TeamError, ValidationError
+from phalanx.formations.base import Answer
+from phalanx.formations.team_run import TeamRun
+from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
+from phalanx.runtime.human import Human, Question, RunPaused
+from phalanx.runtime.limits import Limits
+from phalanx.runtime.log import Log
+from phalanx.runtime.playback import ANY_MODEL, Playback
+from phalanx.runtime.run import Listener, Run
+
+from .result import TeamResult
+
+if TYPE_CHECKING:
+    from .team import AgentTeam
+
+
+def _not_asked(_: object) -> str:
+    raise AssertionError("a run that is played back asks no model")
+
+
+PLAYED_BACK = FunctionModel(_not_asked, name=ANY_MODEL)
+
+
+async def perform(
+    team: AgentTeam,
+    job: Task,
+    limits: Limits | None,
+    seed: int,
+    run_id: str,
+    log: Log | None,
+    listeners: tuple[Listener, ...],
+    playback: Playback | None = None,
+    *,
+    streaming: bool = False,
+    human: Human | None = None,
+    answers: Mapping[str, str] | None = None,
+) -> TeamResult:
+    default = PLAYED_BACK if playback is not None and playback.only else await team.default_model()
+    run = Run.open(
+        team.name, limits=team.limits, log=log, seed=seed, run_id=run_id, listeners=listeners,
+        streaming=streaming, playback=playback,
+    )  # fmt: skip
+    run = run.within(limits, owner="this run")
+    run.execution.human, run.execution.answers = human, answers or {}
+    if playback is None:
+        run.emit(RunStarted, team.name, team.kind, job.description, seed, roster(team), _given(job), _spec(team, log))
+    elif not playback.only:
+        run.emit(RunResumed)
+    _warn(team, run)
+    hooks = (*team.hooks, *job.hooks)
+    job.status = "running"
+    await call_hooks(run.warn, hooks, "on_start", job)
+    status, text, reason = "cancelled", "", None
+    try:
+        result = await work(team, run, job, default, team.prompts, limits, team.limits)
+        status, text, reason = result.status, result.content, result.stop_reason
+        job.status, job.result = "completed", result
+    except Exception as failure:
+        job.status, job.error = "failed", failure
+        status, reason = "failed", str(failure)
+        await call_hooks(run.warn, hooks, "on_error", job, failure)
+        raise
+    finally:
+        run.emit(RunFinished, status, text, reason, run.usage)
+        await run.execution.finish()
+    await call_hooks(run.warn, hooks, "on_complete", job, result)
+    return result
+
+
+async def journal_of(team: AgentTeam, run_id: str, log: Log | None, **options: Any) -> tuple[Log, Playback]:
+    journal = log or team.log
+    if journal is None:
+        raise ConfigurationError("there is no log to read the run from; give log=…, or a team with log=…")
+    records = [record for _, record in await journal.read(f"run/{run_id}")]
+    if not records:
+        raise LogError(f"there is no run {run_id!r} in this log")
+    return journal, Playback(records, **options)
+
+
+def _spec(team: AgentTeam, log: Log | None) -> str | None:
+    """The team as YAML, for those who resume the run from its log alone; None when it cannot be written."""
+    if log is None or log.instant:
+        return None
+    try:
+        return team.to_yaml()
+    except ValidationError:
+        return None
+
+
+async def work(
+    team: AgentTeam, run: Run, task: Task, default: Model | None, prompts: Prompts, *limits: Limits | None
+) -> TeamResult:
+    """Let the formation do the task, and make a result of whatever comes of it."""
+    started = anyio.current_time()
+    inside = TeamRun(run, team.name, team.members, prompts=prompts, default_model=default, board=team.board)
+    seconds = min((each.seconds for each in limits if each and each.seconds is not None), default=None)
+    refusal: TeamError | None = None
+    answer: Answer | None = None
+    questions: tuple[Question, ...] = ()
+    try:
+        with run.deadline(seconds, of_run=True) as scope:
+            given = await team.formation(inside, task)
+            answer = given if isinstance(given, Answer) else Answer(_text(given, team.kind))
+        if scope.cancelled_caught:
+            assert seconds is not None
+            refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {team.name!r}")
+    except TeamError as stop:
+        refusal = stop
+    except RunPaused as waiting:
+        if run.depth:
+            raise
+        questions = waiting.questions
+    if refusal is None:
+        refusal = inside.cut_short
+    stopped = isinstance(refusal, LimitExceeded)
+    if answer is None:
+        answer = inside.best()
+    result = TeamResult(
+        answer.text if answer else "",
+        output=answer.output if answer else None,
+        status=_status(refusal, questions, answer),
+        stop_reason=str(refusal) if refusal else "; ".join(each.text for each in questions) or None,
+        questions=questions,
+        refusal=refusal if isinstance(refusal, LimitExceeded) else None,
+        decision=answer.decision if answer else None,
+        members=inside.history,
+        rounds=inside.rounds,
+        board=await inside.board.entries() if inside.is_board_made else inside.answers.entries,
+        usage=run.usage,
+        run_id=run.run_id,
+        tool_calls=[call for outcome in inside.history if outcome.answer for call in outcome.answer.tool_calls],
+        steps=run.usage.calls,
+        duration=anyio.current_time() - started,
+    )
+    if refusal is not None and (not stopped or answer is None):
+        # A copy: the error itself may stand in an outcome, and must not hold what holds it.
+        failure = copy.copy(refusal)
+        failure.result = result
+        raise failure from refusal
+    return result
+
+
+def roster(team: AgentTeam) -> tuple[tuple[str, str], ...]:
+    """The members' names and roles, in seat order."""
+    return tuple((member.name, member.role.name) for member in team.members)
+
+
+def _warn(team: AgentTeam, run: Run) -> None:
+    for member in team.members:
+        if isinstance(member.who, Agent):
+            for text in member.who.tools.warnings:
+                run.warn(f"{member.name}: {text}")
+
+
+def _given(task: Task) -> dict[str, object]:
+    """What a task holds besides its description, as JSON values."""
+    facts = {"name": task.name, "id": task.id, "context": task.context, "requirements": list(task.requirements)}
+    return {name: jsonable(value) for name, value in facts.items() if value}
+
+
+def task_of(start: RunStarted) -> Task:
+    """The task a recorded run began with."""
+    given: Any = dict(start.given)
+    return Task(start.task, **given)
+
+
+def _status(refusal: TeamError | None, questions: Sequence[Question], answer: Answer | None) -> str:
+    if questions:
+        return "paused"
+    if refusal is not None:
+        return "stopped" if isinstance(refusal, LimitExceeded) else "failed"
+    return answer.status if answer else "failed"
+
+
+def _text(given: object, kind: str) -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"formation {kind!r} must give an Answer or text, not {type(given).__name__}")
+    return given
