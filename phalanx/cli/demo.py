@@ -70,13 +70,11 @@ def demo(*, model: str | None, api_base: str | None, seed: int, fast: bool, debu
         raise WrongUse("--api-base needs --model: simulated members ask nobody")
     where = show.console()
     watched = sys.stdout.isatty() and not fast
-    asked = simulated(LATENCY if watched else 0.0) if model is None else one_model(model, api_base)
-    if model is None:
-        _say(
-            where,
-            "The members of these teams are SIMULATED: made-up answers by dice, no model is asked.",
-            "bold yellow",
-        )
+    dice = model in (None, "offline/simulated")
+    asked = one_model(model, api_base) if model and not dice else simulated(LATENCY if watched else 0.0)
+    if dice:
+        said = "The members of these teams are SIMULATED: made-up answers by dice, no model is asked."
+        _say(where, said, "bold yellow")
         _say(where, "They know the right answer with a known probability, so that teams can be tried without a key.")
     else:
         _say(where, f"Every member asks {model}. This costs what the provider takes for it.", "bold")
@@ -86,11 +84,9 @@ def demo(*, model: str | None, api_base: str | None, seed: int, fast: bool, debu
         cost, code = _play(where, scene, asked, seed=seed, debug=debug)
         costs, worst = [*costs, cost], max(worst, code)
     where.print()
-    _say(
-        where, "What each cost" + ("" if model else " (simulated: tokens are estimates, no money is involved)"), "bold"
-    )
+    _say(where, "What each cost" + (" (simulated: tokens are estimates, no money is involved)" if dice else ""), "bold")
     where.print(show.cost_table(costs))
-    _show_next(where, model)
+    _show_next(where, dice)
     return worst
 
 
@@ -127,9 +123,9 @@ def _play(where: Console, scene: Scene, model: Model, *, seed: int, debug: bool)
     return show.Cost(team.name, result, answered), code
 
 
-def _show_next(where: Console, model: str | None) -> None:
+def _show_next(where: Console, dice: bool) -> None:
     """The one line that does the same with a real model, and what else there is."""
-    if model is None:
+    if dice:
         from phalanx.agents.models.resolve import default_name
         from phalanx.settings import Settings
 

@@ -65,9 +65,14 @@ def show_answer(where: Console, result: TeamResult, models: Iterable[str]) -> No
 
 
 def made_up(models: Iterable[str]) -> str | None:
-    """What has to be said of an answer that no model gave; None when models gave it."""
-    offline = [one_line(name) for name in models if name.startswith("offline/")]
-    return f"SIMULATED: {', '.join(offline)} made this answer up; no model was asked" if offline else None
+    """What has to be said of an answer that no model gave, or not alone; None when models gave it."""
+    asked = list(models)
+    offline = ", ".join(one_line(name) for name in asked if name.startswith("offline/"))
+    if not offline:
+        return None
+    if all(name.startswith("offline/") for name in asked):
+        return f"SIMULATED: {offline} made this answer up; no model was asked"
+    return f"SIMULATED IN PART: some members are {offline}, which makes its answers up"
 
 
 def closing_lines(result: TeamResult) -> list[str]:

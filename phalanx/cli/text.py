@@ -23,7 +23,7 @@ def json_line(value: object) -> str:
 
 
 def one_line(text: str, width: int | None = None) -> str:
-    """The text on one line, shortened in the middle of nothing: its end is cut with an ellipsis at `width` columns."""
+    """The text on one line, cut with an ellipsis at `width` columns."""
     line = " ".join(visible(text).split())
     return line if width is None else cut(line, width)
 

@@ -68,3 +68,11 @@ def test_an_address_without_a_model_is_refused(tmp_path: Path) -> None:
 
     assert done.code == 2
     assert "--model" in done.err
+
+
+def test_simulated_members_are_called_so_when_they_are_asked_for_by_name_too(tmp_path: Path) -> None:
+    done = phalanx("demo", "--model", "offline/simulated", cwd=tmp_path)
+
+    assert done.code == 0
+    assert done.out.startswith("The members of these teams are SIMULATED")
+    assert "What each cost (simulated" in done.out

@@ -163,3 +163,20 @@ def test_a_demo_whose_model_refuses_says_why_for_each_team(tmp_path: Path) -> No
     assert "bad key" in done.out
     assert "failed" in done.out[done.out.index("What each cost") :]
     assert "Traceback" not in done.out + done.err
+
+
+def test_an_answer_that_is_made_up_in_part_is_called_so(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "members:\n"
+        "  - {name: ada, role: planner, model: openai/gpt-4o-mini}\n"
+        "  - {name: bob, role: coder, model: offline/simulated}\n"
+        "formation: pipeline\n",
+    )
+
+    with serve("openai", "Answer: 42") as server:
+        done = phalanx("run", "team.yaml", "x", "--api-base", server.url, cwd=tmp_path)
+
+    assert done.code == 0, done.err
+    assert "SIMULATED IN PART: some members are offline/simulated" in done.err
+    assert len(server.requests) == 1
