@@ -30,10 +30,9 @@ class Server:
         if self.user is not None:
             shutil.chown(self.folder, self.user)
         self.folder.chmod(0o755)
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self._watch_over()
         self._run("initdb", "-D", str(self.data), "-U", "phalanx", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
-        atexit.register(self.stop)
 
     @property
     def data(self) -> Path:
@@ -60,6 +59,24 @@ class Server:
     def run_sql(self, statement: str, database: str = "postgres") -> str:
         """What psql prints for a statement."""
         return self._run("psql", "-h", str(self.folder), "-U", "phalanx", "-At", "-c", statement, database)
+
+    def _watch_over(self) -> None:
+        """Have a process clean up when this one ends, however it ends: then the pipe between them breaks."""
+        script = 'read _; "$0" -D "$1/data" -m immediate -w stop >"$1/end" 2>&1; rm -rf "$1"'
+        watcher = subprocess.Popen(
+            ["/bin/sh", "-c", script, str(self.binaries / "pg_ctl"), str(self.folder)],
+            stdin=subprocess.PIPE,
+            user=self.user,
+            cwd="/",
+            start_new_session=True,
+        )
+
+        def end() -> None:
+            assert watcher.stdin is not None
+            watcher.stdin.close()
+            watcher.wait(60)
+
+        atexit.register(end)
 
     def _run(self, program: str, *arguments: str) -> str:
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
