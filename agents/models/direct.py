@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 Family = Literal["openai", "anthropic", "ollama"]
 """Which wire format: how a stream is cut into events, and what an error in it looks like."""
+
+_INNER = (
+    "validate_environment", "get_complete_url", "map_openai_params", "transform_request", "transform_response",
+    "get_model_response_iterator", "should_fake_stream", "supports_stream_param_in_request_body",
+)  # fmt: skip
 
 
 class NotDirect(Exception):
@@ -57,6 +62,13 @@ class Mapper:
     facts: JsonObject
     ssl: ssl.SSLContext | bool
     timeout: float
+
+    def alike(self) -> tuple[Hashable, ...]:
+        """Equal for mappers that map alike: the same model, reached in the same way, through the same classes."""
+        kind = type(self.config)
+        inner = (getattr(kind, name, None) for name in _INNER)
+        headers = tuple(self.headers.items())
+        return (self.provider, self.model, self.api_key, self.api_base, self.url, headers, self.new_answer, *inner)
 
 
 @dataclass(frozen=True)

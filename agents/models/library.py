@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,11 +66,16 @@ class Facts:
     tools: bool | None
 
 
+_MOST_SHARED = 256
+
+
 class Library:
     """A loaded LiteLLM."""
 
     def __init__(self, module: Any, version: str) -> None:
         self.module, self.version = module, version
+        self._tried: set[tuple[Hashable, bool]] = set()
+        self._kinds: dict[tuple[Hashable, ...], dict[Any, Any]] = {}
         self._log_only_what_is_heard()
         self._one_client_a_loop()
 
@@ -170,8 +175,19 @@ class Library:
             raise Changed(str(problem)) from None
         if control := next((name for name in options if name in self.controls()), None):
             raise NotDirect(f"{control!r} is an option of LiteLLM's own calls")
-        check(direct, tools="tools" in self.takes(provider, model))
+        tried = (direct.mapper.alike(), "tools" in self.takes(provider, model))
+        if tried not in self._tried:
+            check(direct, tools=tried[1])
+            self._tried.add(tried)
         return direct
+
+    def shared(self, key: tuple[Hashable, ...]) -> dict[Any, Any]:
+        """A place for what is worked out once for all models that are alike; few are kept."""
+        # What LiteLLM says of a model may change with its map.
+        key = (*key, len(self.module.model_cost))
+        if key not in self._kinds and len(self._kinds) >= _MOST_SHARED:
+            self._kinds.clear()
+        return self._kinds.setdefault(key, {})
 
     def controls(self) -> frozenset[str]:
         """The names of options that steer LiteLLM's own calls and are not sent to a provider."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -51,6 +52,7 @@ class _Kind:
     output: OutputSpec | None
     options: Mapping[str, object]
     way: Way
+    notes: tuple[str, ...] = ()  # what to warn of, also where this was worked out for another model that is alike
 
 
 class Ways:
@@ -75,10 +77,11 @@ class Ways:
         self.model, self.provider = facts.model, facts.provider
         library.hush(self.provider, self.model)
         self.general = General(library.module.acompletion, _call(sent, connection), connection.timeout, clients)
-        self._kinds: dict[tuple[object, ...], _Kind] = {}
         self._said: set[str] = set()
+        self._notes: list[str] = []
         self._verify = connection.ssl_verify
         self.direct, self.transport = self._choose(connection)
+        self._kinds = self._shared()
 
     def of(self, request: Request, *, stream: bool) -> Way:
         """The way of a request. Raises InvalidRequest when the model does not take what it asks for."""
@@ -93,17 +96,31 @@ class Ways:
             or kind.output != request.output
             or kind.options != request.options
         ):
-            way = self._work_out(request, stream)
+            self._notes = []
+            way, notes = self._work_out(request, stream), tuple(self._notes)
             if len(self._kinds) >= _MOST_KINDS:
                 self._kinds.clear()
-            kind = self._kinds[key] = _Kind(request.tools, request.output, request.options, way)
+            kind = self._kinds[key] = _Kind(request.tools, request.output, request.options, way, notes)
+        elif kind.notes:
+            for text in kind.notes:
+                self.say(text)
         way = kind.way
         if way.sending is not None and self._path == "auto" and (reason := self.library.heard()) is not None:
             return Way(way.parameters, Transport("general", reason))
         return way
 
+    def _shared(self) -> dict[tuple[object, ...], _Kind]:
+        """The kinds of requests worked out so far, shared by all direct models that are alike."""
+        if self.direct is None:
+            return {}
+        options = json.dumps(self._options, sort_keys=True, default=repr)
+        alike = (self.name, self._path, str(self._verify), options, self.direct.mapper.alike())
+        kinds: dict[tuple[object, ...], _Kind] = self.library.shared(alike)
+        return kinds
+
     def say(self, text: str) -> None:
         """Warn in the step around the caller, once."""
+        self._notes.append(text)
         if text not in self._said:
             self._said.add(text)
             warn_here(text)

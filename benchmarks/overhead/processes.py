@@ -37,9 +37,8 @@ print(asyncio.run(client.chat.completions.create(model="loopback", messages=mess
 """
 TEAM_FILE = """
 name: one
-model: openai/loopback
 members:
-  - {{name: ada, role: worker, api_base: "{url}"}}
+  - {{name: ada, role: worker, model: openai/loopback, api_base: "{url}"}}
 formation: {{kind: pipeline}}
 """
 # Peak memory of so many teams at once, in kB a team over the start; the model is loaded and has answered before.
