@@ -83,7 +83,8 @@ def test_help_comes_without_loading_what_runs_teams(arguments: list[str], tmp_pa
 
 
 def test_the_documentation_names_every_command_option_and_exit_code(helps: dict[str, Done]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    docs = Path(__file__).parents[2] / "docs"
+    page = "\n".join(each.read_text(encoding="utf-8") for each in docs.glob("*.md"))
 
     for command in COMMANDS:
         helped = helps[command].out
