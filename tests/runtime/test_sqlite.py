@@ -671,14 +671,36 @@ def test_a_log_that_was_not_closed_says_so_and_lets_go(tmp_path: Path) -> None:
             thread.join(10)
 
 
-async def test_a_fork_is_told_to_make_a_log_of_its_own(tmp_path: Path) -> None:
-    async with SqliteLog(tmp_path / "log.db") as log:
-        await log.append("s", [said(1)])
-        engine = log._engine
-        engine._process += 1
-        with pytest.raises(LogError, match="fork"):
-            await log.append("s", [said(2)])
-        engine._process -= 1
+FORK = """
+import os, sys, anyio
+from phalanx.errors import LogError
+from phalanx.runtime.events import Warned
+from phalanx.runtime.sqlite import SqliteLog
+
+log = SqliteLog(sys.argv[1])
+
+async def append():
+    return await log.append("s", [Warned("r", 1, (), 0.0, None, "x")])
+
+anyio.run(append)
+child = os.fork()
+if child == 0:
+    try:
+        anyio.run(append)
+    except LogError as problem:
+        os.write(1, str(problem).encode())
+    os._exit(0)
+os.waitpid(child, 0)
+print(" and here it ends at", anyio.run(append))
+anyio.run(log.aclose)
+"""
+
+
+def test_a_fork_is_told_to_make_a_log_of_its_own(tmp_path: Path) -> None:
+    done = run_python(FORK, str(tmp_path / "log.db"))
+    assert done.returncode == 0, done.stderr
+    assert "make a new one after a fork" in done.stdout
+    assert done.stdout.endswith("here it ends at 2\n")
 
 
 async def test_an_interrupted_creation_is_finished_by_the_next(tmp_path: Path) -> None:
