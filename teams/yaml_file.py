@@ -46,7 +46,10 @@ def read_yaml(text: str | bytes, *, file: str | None = None) -> Place:
     """Read one document. Raises SpecError, with the line, for what is not YAML, too large, or says a key twice."""
     if len(text) > MAX_BYTES:
         raise SpecError(f"it has {len(text):,} bytes; the most is {MAX_BYTES:,}", file=file)
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except (yaml.YAMLError, UnicodeError) as problem:
+        raise SpecError(f"not readable as YAML text: {problem}", file=file) from None
     try:
         node = loader.get_single_node()
         place = Place(None, file)

@@ -217,6 +217,7 @@ def test_a_team_file_with_a_mistake_is_refused_with_its_line(
         ("- a\n- b", "holds a mapping"),
         ("!!python/object/apply:os.system ['true']", "not readable as YAML"),
         ("a: " + "[" * 2000, "not readable as YAML"),
+        ("\x00\x01\x02", "not readable as YAML"),
         ("x" * 1_000_001, "the most is 1,000,000"),
         ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
             f"{chr(98 + at)}: &{chr(98 + at)} [{','.join(['*' + chr(97 + at)] * 10)}]\n" for at in range(8)
