@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from phalanx.errors import ConfigurationError, ToolNotFoundError
 from phalanx.messages import About, Message, Price, ToolCall, ToolResult
@@ -29,11 +29,13 @@ from .perform import perform
 from .prompts import Prompts
 from .result import AgentResult
 from .role import Role
-from .step_events import StepStream
 from .task import Context, Hooks, Task, hooks_of
 from .tools.box import ToolBox
 from .tools.use import Approver, use
 from .verbose import Verbose, log_level
+
+if TYPE_CHECKING:
+    from .step_events import StepStream
 
 
 class Agent:
@@ -221,6 +223,8 @@ class Agent:
         AgentFinalResponseEvent, each with `step_id`; `.result` is the answer after. `stream_events` gives all that can
         be seen of the run. Takes and raises what that does.
         """
+        from .step_events import StepStream
+
         return StepStream(self.stream_events(task, context, **options), self.name)
 
     astream_events = run_stream
