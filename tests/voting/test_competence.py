@@ -136,7 +136,7 @@ def test_no_item_is_scored_with_skills_it_had_a_say_in() -> None:
     for item, estimate in fitted.items():
         assert item not in estimate.posteriors
     item = "item 0"
-    changed = {**votes, item: dict.fromkeys(SKILLS, "A")}
+    changed: Votes = {**votes, item: dict.fromkeys(SKILLS, "A")}
     again = cross_fitted(changed, folds=4, seed=1, options=4)
     assert again[item].skills == fitted[item].skills
     assert again[next(other for other in votes if fitted[other] is not fitted[item])].skills != fitted[item].skills
