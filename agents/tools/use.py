@@ -53,7 +53,11 @@ async def use(run: Run, tools: Mapping[str, Tool], call: ToolCall, approve: Appr
 def as_result(call: ToolCall, value: object) -> ToolResult:
     """Whatever a tool returned as a ToolResult; binary and unencodable text are errors that say so."""
     if isinstance(value, ToolResult):
-        return value.model_copy(update={"tool_call_id": call.id, "tool_name": call.tool_name})
+        inner = as_result(call, value.output)
+        if not inner.success:
+            return inner
+        named = {"tool_call_id": call.id, "tool_name": call.tool_name, "output": inner.output}
+        return value.model_copy(update=named)
     if isinstance(value, bytes | bytearray | memoryview):
         return _failed(call, ToolExecutionError(call.tool_name, TypeError(
             f"it returned {len(value)} bytes of binary data; a tool must return text or JSON values"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from datetime import date
 from typing import Any, Literal
 
 import anyio
@@ -479,3 +480,15 @@ async def test_memory_keeps_the_system_message_the_task_and_whole_tool_calls() -
     asked = {call.id for message in sent for call in message.tool_calls}
     answered = {message.tool_call_id for message in sent if message.role == "tool"}
     assert len(asked) == len(answered) > 0
+
+
+@pytest.mark.parametrize("output", [{"when": date(2024, 1, 2)}, b"\x00\x01"])
+async def test_what_a_tool_puts_into_its_result_is_shown_as_json_or_is_an_error(output: object) -> None:
+    async def look() -> ToolResult:
+        """Look."""
+        return ToolResult(output=output)
+
+    model = ScriptedModel([wants(("look", {})), "Seen."])
+    await Agent("worker", model=model, tools=[look]).run("Look.")
+    shown = model.requests[1].messages[-1].content
+    assert '{"when": "2024-01-02"}' in shown or "binary data" in shown
