@@ -120,7 +120,8 @@ class Ways:
 
     def say(self, text: str) -> None:
         """Warn in the step around the caller, once."""
-        self._notes.append(text)
+        if text not in self._notes:
+            self._notes.append(text)
         if text not in self._said:
             self._said.add(text)
             warn_here(text)
