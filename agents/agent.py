@@ -22,7 +22,6 @@ from .loop import Turn
 from .memory import AgentMemory
 from .models.adjust import Streamed
 from .models.model import Model, close
-from .models.provider import StreamChunk
 from .models.resolve import adjusted, resolve, resolve_now
 from .output import Shape
 from .perform import perform
@@ -35,6 +34,7 @@ from .tools.use import Approver, use
 from .verbose import Verbose, log_level
 
 if TYPE_CHECKING:
+    from .models.provider import StreamChunk
     from .step_events import StepStream
 
 
@@ -257,6 +257,8 @@ class Agent:
 
         Takes and raises what `chat` does.
         """
+        from .models.provider import StreamChunk
+
         async with self.chat_events(message, **options) as events:
             async for event in events:
                 if isinstance(event, Token):

@@ -24,6 +24,7 @@ from .foreign import read, text_in, used
 from .mapping import messages_of, parameters_of
 from .model import Model, close
 from .provider import BaseProvider
+from .retry import Retrying
 
 METHODS = (("chat", "stream_chat"), ("call", "call_stream"))
 """The methods that answer whole and in pieces. `chat` is given mappings, `call` Message objects."""
@@ -37,7 +38,7 @@ TEXTS = frozenset({"prompt", "query", "text", "message", "question", "user_input
 
 def adapt(given: object) -> Model:
     """A Model from an object: a Model, something that has one (`as_model()`), a client with `chat` or `call`, the
-    class of one, or a function of the messages.
+    class of one, or a function of the messages. What is no Model by itself is asked again as RetryConfig() says.
 
     Raises ConfigurationError when it is none of them.
     """
@@ -50,11 +51,12 @@ def adapt(given: object) -> Model:
     for whole, pieces in METHODS:
         ask, talk = getattr(given, whole, None), getattr(given, pieces, None)
         if callable(ask):
+            asking = Method(ask, as_objects=whole == "call")
             if not callable(talk) or getattr(talk, "__func__", None) is BaseProvider.stream_chat:
-                return Adapted(given, Method(ask, as_objects=whole == "call"))
-            return _Talking(given, Method(ask, as_objects=whole == "call"), Method(talk, as_objects=whole == "call"))
+                return Retrying(Adapted(given, asking))
+            return Retrying(_Talking(given, asking, Method(talk, as_objects=whole == "call")))
     if callable(given):
-        return Adapted(given, Method(given))
+        return Retrying(Adapted(given, Method(given)))
     raise ConfigurationError(
         f"{type(given).__name__} is no model: it needs complete(request), chat(messages) or call(messages), "
         "or must be a function of the messages"

@@ -12,7 +12,6 @@ from phalanx.errors import ConfigurationError
 from phalanx.messages import Price
 from phalanx.settings import Settings
 
-from .adapter import Adapted, adapt, made
 from .adjust import Clamped, Priced, warmest
 from .model import Model
 from .names import DEFAULT_MODELS, KEY_VARIABLES, check_provider, is_provider
@@ -72,15 +71,15 @@ def resolve(
     """
     if inspect.isclass(provider) and (model is None or isinstance(model, str)):
         named = {} if model is None else {"model": model}
-        made_here = made(provider, provider.__name__, **named, **(options or {}), **(provider_options or {}))
-        return adjusted(adapt(made_here), price=price, retry=retry)
+        own = _made(provider, provider.__name__, **named, **(options or {}), **(provider_options or {}))
+        return adjusted(own, price=price, retry=retry)
     given = model if model is not None else provider
     if model is not None and provider is not None and not (isinstance(model, str) and isinstance(provider, str)):
         raise ConfigurationError("give either a model object or a provider object, not a name with an object")
     more = {**(options or {}), **(provider_options or {})}
     if given is not None and not isinstance(given, str):
         _refuse(more, f"the {type(given).__name__}")
-        return adjusted(adapt(given), price=price, retry=retry)
+        return adjusted(_adapted(given), price=price, retry=retry)
     settings = environment or Settings.from_environment()
     name = _name(None if model is None else str(model), provider if isinstance(provider, str) else None, settings)
     maker, _, rest = name.partition("/")
@@ -89,7 +88,7 @@ def resolve(
         return adjusted(_offline(rest), price=price, retry=retry)
     if maker in _providers:
         named = {"model": rest} if rest else {}
-        return adjusted(adapt(made(_providers[maker], maker, **named, **more)), price=price, retry=retry)
+        return adjusted(_made(_providers[maker], maker, **named, **more), price=price, retry=retry)
     check_provider(maker)
     options = dict(options or {})
     if settings.api_key and "api_key" not in options:
@@ -106,17 +105,31 @@ def resolve(
 def adjusted(model: Model, *, price: Price | None = None, retry: RetryConfig | None = None) -> Model:
     """A model that costs `price` and is asked again as `retry` says, where these are given.
 
-    A model that retries already does it by `retry` instead; a client that does not is asked again by default.
+    A model that retries already does it by `retry` instead.
     """
-    if price is None and retry is None and not isinstance(model, Adapted):
+    if price is None and retry is None:
         return model
     if isinstance(model, Clamped):
         return Clamped(adjusted(model.model, price=price, retry=retry), model.most)
     if isinstance(model, Retrying):
         model = model if retry is None else Retrying(model.model, retry, seed=model.seed)
-    elif retry is not None or isinstance(model, Adapted):
+    elif retry is not None:
         model = Retrying(model, retry)
     return model if price is None else Priced(model, price)
+
+
+def _adapted(given: object) -> Model:
+    if isinstance(given, Model) and not inspect.isclass(given) and inspect.iscoroutinefunction(given.complete):
+        return given
+    from .adapter import adapt  # loaded only by those who bring a client of their own
+
+    return adapt(given)
+
+
+def _made(make: Callable[..., object], name: str, **options: Any) -> Model:
+    from .adapter import made
+
+    return _adapted(made(make, name, **options))
 
 
 def _refuse(options: Mapping[str, Any], model: str) -> None:
