@@ -73,8 +73,9 @@ class Execution:
     ) -> None:
         self.run_id, self.log, self.seed = run_id, log or MemoryLog(), seed
         self.listeners, self.streaming, self.playback = listeners, streaming, playback
-        # Nobody listens and nobody can read the log: then nothing has to be said at all.
-        self.unseen = log is None and not listeners and playback is None
+        # A log that was not given is nobody's to read: events are shown only, and if nobody listens, not even made.
+        self.unread = log is None and playback is None
+        self.unseen = self.unread and not listeners
         self.seq = self.position = 0
         self.time = time.time()
         # People: who is asked, what was answered beforehand, what is being asked, and how many calls are under way.
@@ -94,7 +95,8 @@ class Execution:
 
     def record(self, event: AnyEvent) -> None:
         """Put an event into the log, with the next flush, and show it."""
-        self.pending.append(event)
+        if not self.unread:
+            self.pending.append(event)
         self.show(event)
 
     def show(self, event: AnyEvent) -> None:
@@ -292,7 +294,7 @@ class Run:
         started: float | None = None
         settled = False
         try:
-            if not execution.unseen:
+            if execution.pending:
                 await execution.flush()
             async with self._gates(step):
                 started, attempts.made = anyio.current_time(), True
@@ -302,6 +304,7 @@ class Run:
             self._settle(attempts, usage)
             if not execution.unseen:
                 self.emit(StepFinished, key, step, name, "ok", anyio.current_time() - started, usage, result)
+            if execution.pending:
                 await execution.flush()
         except BaseException as failure:
             if not settled:
