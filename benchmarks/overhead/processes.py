@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,9 @@ from .measure import Row, Target
 NOTHING = "pass"
 IMPORT = "import phalanx; from phalanx import Agent, AgentTeam"
 LITELLM = "import litellm"
+# The most memory the process itself had, in kB; what `resource` says begins with its parent's.
+PEAK = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+STATUS = Path("/proc/self/status")
 OURS_FIRST = """
 import anyio
 from phalanx import Agent
@@ -43,11 +45,14 @@ formation: {{kind: pipeline}}
 """
 # Peak memory of so many teams at once, in kB a team over the start; the model is loaded and has answered before.
 MANY = """
-import gc, json, resource, time
+import gc, json, time
 import anyio
 from functools import partial
 from phalanx.benchmarks.overhead import litellm
 from phalanx.benchmarks.overhead.workloads import W4, at_once, by_hand, by_team, maker, rehearse
+
+def peak():
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 
 async def main():
     make = maker({url!r}, "direct")
@@ -62,11 +67,11 @@ async def main():
         work = {work}
         await work(4)
         gc.collect()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak()
         began = time.perf_counter()
         await work({teams})
         wall = time.perf_counter() - began
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        after = peak()
     await first.aclose()
     print(json.dumps([wall, (after - before) / {teams}]))
 
@@ -91,19 +96,24 @@ def measure(port: int, *, rounds: int, teams: int) -> Iterator[Row]:
             "openai": ["-c", OPENAI_FIRST.format(**given)],
             "command": command,
         }
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in kinds}
+        found: dict[str, list[float]] = {name: [] for name in kinds}
         for at in range(rounds + 1):  # the first one fills the caches of files
             for name, arguments in kinds.items():
                 spent = _process(arguments, home)
                 if at:
                     found[name].append(spent)
-    yield _over("import phalanx, over a bare interpreter, CPU", found["import"], found["nothing"], 0, Target(80, 50))
-    yield _over("import phalanx, over a bare interpreter, peak", found["import"], found["nothing"], 1, Target(25, 25))
+    pairs = zip(found["import"], found["nothing"], strict=True)
+    over = tuple((ours - bare) * 1e3 for ours, bare in pairs)
+    yield Row("import phalanx, over a bare interpreter, CPU", "ms", over, Target(80, 50))
+    if STATUS.exists():
+        sizes = tuple(_size(IMPORT, home) - _size(NOTHING, home) for _ in range(rounds))
+        yield Row("import phalanx, over a bare interpreter, peak", "MB", sizes, Target(25, 25))
     yield _times("cold start to the first answer / litellm by hand", found["ours"], found["acompletion"], (0.85, 0.75))
     yield _times("command line, whole process / import litellm", found["command"], found["litellm"], (0.65, 0.55))
     for name, used in found.items():
-        yield Row(f"whole process, CPU, {name}", "ms", tuple(cpu * 1e3 for cpu, _ in used))
-    yield from _memory(port, rounds, teams)
+        yield Row(f"whole process, CPU, {name}", "ms", tuple(seconds * 1e3 for seconds in used))
+    if STATUS.exists():
+        yield from _memory(port, rounds, teams)
 
 
 def _memory(port: int, rounds: int, teams: int) -> Iterator[Row]:
@@ -121,19 +131,17 @@ def _memory(port: int, rounds: int, teams: int) -> Iterator[Row]:
     yield Row(f"{teams} by hand at once, peak memory a team", "kB", tuple(b[1] for _, b in pairs))
 
 
-def _over(name: str, ours: list[tuple[float, float]], base: list[tuple[float, float]], at: int, target: Target) -> Row:
-    unit, scale = ("ms", 1e3) if at == 0 else ("MB", 1 / 1024)
-    return Row(name, unit, tuple((a[at] - b[at]) * scale for a, b in zip(ours, base, strict=True)), target)
+def _times(name: str, ours: list[float], base: list[float], bounds: tuple[float, float]) -> Row:
+    return Row(f"{name}, x", "CPU", tuple(a / b for a, b in zip(ours, base, strict=True)), Target(*bounds))
 
 
-def _times(
-    name: str, ours: list[tuple[float, float]], base: list[tuple[float, float]], bounds: tuple[float, float]
-) -> Row:
-    return Row(f"{name}, x", "CPU", tuple(a[0] / b[0] for a, b in zip(ours, base, strict=True)), Target(*bounds))
+def _size(script: str, home: str) -> float:
+    """The peak memory of a script, in MB."""
+    return int(_output(["-c", f"{script}\n{PEAK}"], home)) / 1024
 
 
-def _process(arguments: list[str], home: str) -> tuple[float, float]:
-    """A process from start to end: seconds of CPU, and its peak memory in kB."""
+def _process(arguments: list[str], home: str) -> float:
+    """A process from start to end: seconds of CPU."""
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(home)
     ) as process:
@@ -143,7 +151,7 @@ def _process(arguments: list[str], home: str) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{arguments} failed: {said.decode(errors='replace')}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss
+    return used.ru_utime + used.ru_stime
 
 
 def _output(arguments: list[str], home: str | None) -> str:
@@ -156,8 +164,3 @@ def _output(arguments: list[str], home: str | None) -> str:
 def _environment(home: str | None) -> dict[str, str]:
     mine = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": KEY}
     return {**os.environ, **mine, **({} if home is None else {"PHALANX_HOME": home})}
-
-
-def now() -> str:
-    """The date, for the report."""
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime())
