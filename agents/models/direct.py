@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import TYPE_CHECKING, Any
 
 from phalanx.messages import Delta
 
+from .carry import END, Family, RawAnswer, events, proxy_for, sessions, timeouts
 from .classify import Trouble, status_in
-from .loops import PerLoop
 from .mapping import Given, JsonObject, Pieces, fresh
 
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp.client import _RequestContextManager as _Answering
-
-Family = Literal["openai", "anthropic", "ollama"]
-"""Which wire format: how a stream is cut into events, and what an error in it looks like."""
 
 _INNER = (
     "validate_environment", "get_complete_url", "map_openai_params", "transform_request", "transform_response",
@@ -234,7 +229,7 @@ class Direct:
         """The answer to one POST, to be entered. Leaving it early, or being cancelled, closes the connection."""
         session = await sessions.get(self)
         if self._timeouts is None:
-            self._timeouts = _timeouts(self.mapper.timeout)
+            self._timeouts = timeouts(self.mapper.timeout)
         return session.post(
             sending.url,
             data=body,
@@ -262,91 +257,6 @@ class Direct:
         return self._proxies[url]
 
 
-def _timeouts(seconds: float) -> tuple[aiohttp.ClientTimeout, aiohttp.ClientTimeout]:
-    """For a whole answer, and for a streamed one."""
-    import aiohttp
-
-    whole = aiohttp.ClientTimeout(total=seconds)
-    return whole, aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment (HTTPS_PROXY, NO_PROXY, …) names for an address."""
-    parts = urlsplit(url)
-    known = getproxies()
-    proxy = known.get(parts.scheme) or known.get("all")
-    if not proxy or proxy_bypass(parts.netloc):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-END: JsonObject = {}
-"""The mark at the end of a server-sent stream."""
-
-
-async def events(content: aiohttp.StreamReader, family: Family) -> AsyncIterator[JsonObject]:
-    """The JSON events of a stream, server-sent or one a line, and END. Raises Trouble for a line that is none."""
-    rest = b""
-    async for part in content.iter_any():
-        lines = (rest + part).split(b"\n")
-        rest = lines.pop()
-        for line in lines:
-            if (event := _event(line, family)) is not None:
-                yield event
-    if rest and (event := _event(rest, family)) is not None:
-        yield event
-
-
-def _event(line: bytes, family: Family) -> JsonObject | None:
-    if family != "ollama":
-        if not line.startswith(b"data:"):
-            return None  # an event's name, a comment, a blank line between events
-        line = line[5:]
-    text = line.strip()
-    if not text or text == b"[DONE]":
-        return END if text else None
-    try:
-        event = json.loads(text)
-    except ValueError:
-        event = None
-    if not isinstance(event, dict):
-        raise Trouble("unreadable", f"a line of the stream is not a JSON object: {text[:200]!r}", status=200)
-    return event
-
-
-class RawAnswer:
-    """What LiteLLM's classes read of an HTTP answer."""
-
-    __slots__ = ("content", "headers", "status_code")
-
-    def __init__(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
-        self.status_code, self.headers, self.content = status, headers, content
-
-    @property
-    def text(self) -> str:
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        return json.loads(self.content)
-
-    def check(self) -> None:
-        """Raise Trouble for an answer that is an HTTP error."""
-        if self.status_code >= 400:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            raise Trouble("status", self.text, status=self.status_code, headers=headers)
-
-    def trouble(self, problem: Exception) -> Trouble:
-        """What is wrong with an answer that could not be read: its own error, if it holds one."""
-        try:
-            body = self.json()
-        except ValueError:
-            body = None
-        if isinstance(body, dict) and (error := body.get("error")):
-            return Trouble("status", self.text, status=status_in(error))
-        text = f"the answer cannot be read ({type(problem).__name__}: {problem}); it begins {self.text[:200]!r}"
-        return Trouble("unreadable", text, status=self.status_code)
-
-
 class _Unheard:
     """Stands where LiteLLM's log object would, and keeps nothing."""
 
@@ -359,17 +269,3 @@ class _Unheard:
 
     def post_call(self, *_: object, **__: object) -> None:
         """Nobody listens."""
-
-
-def _open() -> aiohttp.ClientSession:
-    import aiohttp
-
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-async def _close(session: aiohttp.ClientSession) -> None:
-    await session.close()
-
-
-sessions: PerLoop[aiohttp.ClientSession] = PerLoop(_open, _close)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from phalanx.errors import AuthenticationFailed
 
-from .library import Connection
+from .connection import Connection
 from .names import KEY_VARIABLES
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from phalanx.errors import ConfigurationError
 
 from . import prices
-from .direct import Direct, Family, Mapper, NotDirect
+from .carry import Family
+from .connection import Connection, key_for, openai_headers, place, tls
+from .direct import Direct, Mapper, NotDirect
 from .mapping import JsonObject, fresh
+from .repairs import log_only_what_is_heard, one_client_a_loop
 from .trial import Changed, check
 
 DIRECT: Mapping[str, Family] = {
@@ -43,19 +46,6 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
-class Connection:
-    """How a provider is reached; the key does not show."""
-
-    api_base: str | None = None
-    api_key: str | None = field(default=None, repr=False)
-    api_version: str | None = None
-    organization: str | None = None
-    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    timeout: float = 120.0
-    ssl_verify: bool | str | None = None
-
-
-@dataclass(frozen=True)
 class Facts:
     """A model's name at its provider, the provider's name for LiteLLM, and what its map says of it; None is unknown."""
 
@@ -76,8 +66,8 @@ class Library:
         self.module, self.version = module, version
         self._tried: set[tuple[Hashable, bool]] = set()
         self._kinds: dict[tuple[Hashable, ...], dict[Any, Any]] = {}
-        self._log_only_what_is_heard()
-        self._one_client_a_loop()
+        log_only_what_is_heard(module, self.heard)
+        one_client_a_loop(module)
 
     def facts(self, name: str, sent: str) -> Facts:
         """What is known of a model, `sent` being its name for LiteLLM. Raises ConfigurationError when nothing is."""
@@ -211,13 +201,13 @@ class Library:
     def _mapper(self, model: str, provider: str, connection: Connection) -> Mapper:
         module, family = self.module, DIRECT[provider]
         _, _, key, base = self.locate(f"{provider}/{model}", connection)
-        key, base = key or connection.api_key or _key(provider), connection.api_base or base
+        key, base = key or connection.api_key or key_for(provider), connection.api_base or base
         config = module.utils.ProviderConfigManager.get_provider_chat_config(
             model=model, provider=module.types.utils.LlmProviders(provider)
         )
-        base, url, headers = _address(provider, base)
+        base, url, headers = place(provider, base)
         if provider == "openai":
-            headers |= _openai_headers(connection.organization)
+            headers |= openai_headers(connection.organization)
         if provider == "ollama_chat" and key:
             headers["Authorization"] = f"Bearer {key}"
         headers |= connection.extra_headers
@@ -257,7 +247,7 @@ class Library:
             url=url,
             headers=headers,
             facts={"custom_llm_provider": provider, "api_base": base, "api_key": key},
-            ssl=_ssl(module, connection.ssl_verify) if secure else True,
+            ssl=tls(module, connection.ssl_verify) if secure else True,
             timeout=connection.timeout,
         )
 
@@ -270,26 +260,6 @@ class Library:
             api_base=base,
         )
         return bool(info.get("mode") == "responses")
-
-    def _log_only_what_is_heard(self) -> None:
-        """Keep LiteLLM from queueing a log of each call where nobody listens to its callbacks.
-
-        One worker writes these logs for all event loops and belongs to the last one: with loops in several threads
-        its tasks are destroyed, or run in the wrong one.
-        """
-        home: Any = getattr(self.module.litellm_core_utils, "logging_worker", None)
-        worker = getattr(home, "GLOBAL_LOGGING_WORKER", None)
-        if hasattr(worker, "ensure_initialized_and_enqueue") and not isinstance(worker, _Listened):
-            home.GLOBAL_LOGGING_WORKER = _Listened(worker, self.heard)
-
-    def _one_client_a_loop(self) -> None:
-        """Give each event loop a client of its own where LiteLLM has one for all, which the last loop takes over.
-
-        With it, what streams from Anthropic or Gemini in one thread breaks off when another thread asks.
-        """
-        make = getattr(self.module.llms.custom_httpx.http_handler, "get_async_httpx_client", None)
-        if make is not None and "module_level_aclient" not in vars(self.module):
-            self.module.module_level_aclient = _LoopsClient(make)
 
     async def close_clients(self) -> None:
         """Close the connections that LiteLLM keeps for the running loop, and forget them."""
@@ -304,68 +274,3 @@ class Library:
             closing = getattr(client, "close", None) or getattr(client, "aclose", None)
             if closing is not None:
                 await closing()
-
-
-class _LoopsClient:
-    """The running loop's HTTP client of LiteLLM, which keeps one a loop by this name."""
-
-    def __init__(self, make: Callable[..., Any]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._make(llm_provider="phalanx"), name)
-
-
-class _Listened:
-    """LiteLLM's worker that writes logs, idle while nobody listens."""
-
-    def __init__(self, worker: Any, heard: Callable[[], str | None]) -> None:
-        self._worker, self._heard = worker, heard
-
-    def ensure_initialized_and_enqueue(self, async_coroutine: Coroutine[Any, Any, Any]) -> None:
-        if self._heard() is None:
-            async_coroutine.close()
-        else:
-            self._worker.ensure_initialized_and_enqueue(async_coroutine=async_coroutine)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._worker, name)
-
-
-def _ssl(module: Any, verify: bool | str | None) -> Any:
-    """TLS as LiteLLM sets it up: SSL_VERIFY, SSL_CERT_FILE, litellm.ssl_verify, or certifi's certificates."""
-    found = module.llms.custom_httpx.http_handler.get_ssl_configuration(verify)
-    return found if not isinstance(found, str) else True
-
-
-def _address(provider: str, base: str | None) -> tuple[str | None, str | None, dict[str, str]]:
-    """A provider's api_base, its full address where its configuration does not say it, and headers of its own."""
-    variable = os.environ.get
-    if provider == "openai":
-        base = base or variable("OPENAI_BASE_URL") or variable("OPENAI_API_BASE") or "https://api.openai.com/v1"
-    elif provider == "ollama_chat":
-        base = base or variable("OLLAMA_API_BASE") or "http://localhost:11434"
-    elif provider == "openrouter":
-        base = base or variable("OPENROUTER_API_BASE") or "https://openrouter.ai/api/v1"
-        site, title = variable("OR_SITE_URL") or "https://litellm.ai", variable("OR_APP_NAME") or "liteLLM"
-        return base, None, {"HTTP-Referer": site, "X-Title": title}
-    elif provider == "anthropic":
-        base = base or variable("ANTHROPIC_API_BASE") or variable("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
-        whole = base.endswith("/v1/messages") or variable("LITELLM_ANTHROPIC_DISABLE_URL_SUFFIX", "").lower() == "true"
-        base = base if whole else f"{base}/v1/messages"
-        return base, base, {}
-    return base, None, {}
-
-
-def _key(provider: str) -> str | None:
-    """The key in the environment, for the providers whose configuration does not look for it itself."""
-    variables = {"openai": ("OPENAI_API_KEY",), "openrouter": ("OPENROUTER_API_KEY", "OR_API_KEY"),
-                 "ollama_chat": ("OLLAMA_API_KEY",)}  # fmt: skip
-    return next((key for name in variables.get(provider, ()) if (key := os.environ.get(name))), None)
-
-
-def _openai_headers(organization: str | None) -> dict[str, str]:
-    organization = organization or os.environ.get("OPENAI_ORGANIZATION") or os.environ.get("OPENAI_ORG_ID")
-    project = os.environ.get("OPENAI_PROJECT_ID")
-    named = {"OpenAI-Organization": organization, "OpenAI-Project": project}
-    return {name: value for name, value in named.items() if value}

@@ -23,10 +23,11 @@ from phalanx.errors import ConfigurationError, LLMCallError
 from phalanx.messages import Completion, Delta, Price, Request, Usage
 
 from .classify import Trouble, failure
+from .connection import Connection
 from .direct import NotDirect
 from .guard import check_allowed
 from .keys import check_key, find_key, needs_key, set_in_litellm
-from .library import Connection, Facts, Library
+from .library import Facts, Library
 from .loops import PerLoop, running_loop
 from .mapping import Pieces, completion_of, messages_of
 from .model import FREE

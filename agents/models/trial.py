@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from phalanx.messages import Completion, Message, Request, ToolSpec, Usage
 
-from .direct import Direct, Family, NotDirect, RawAnswer, Sending
+from .carry import Family, RawAnswer
+from .direct import Direct, NotDirect, Sending
 from .mapping import JsonObject, Pieces, completion_of, messages_of, parameters_of
 
 REQUEST = Request(

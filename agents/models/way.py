@@ -13,9 +13,10 @@ from phalanx.runtime.run import warn_here
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
 
 from .classify import provider_words
+from .connection import Connection
 from .direct import Direct, NotDirect, Sending
 from .general import General
-from .library import Connection, Facts, Library
+from .library import Facts, Library
 from .loops import PerLoop
 from .mapping import JsonObject, parameters_of
 from .options import Path, check_options
