@@ -14,7 +14,7 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args
+from typing import Literal, NoReturn, get_args
 
 import anyio
 import anyio.lowlevel
@@ -54,9 +54,10 @@ PATIENCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How a step ended."""
+    """How a step ended. `fresh`: that was decided just now, and is not in the journal yet."""
 
     finished: StepFinished
+    fresh: bool = False
 
     def outcome(self) -> Completion | ToolResult | str:
         """What it gave; raises what it raised."""
@@ -120,6 +121,17 @@ class Playback:
         """The number of the last recorded event."""
         return self.events[-1].seq if self.events else 0
 
+    def check_decided(self) -> None:
+        """Raise UncertainStep for a step that must not be repeated, whose end is unknown and is not decided on.
+
+        Before anything is called: an error in the midst of things would cancel, and waste, what others are doing.
+        """
+        if self.only or not self.strict:
+            return
+        for key, started in self.started.items():
+            if not started.idempotent and key not in self.finished and key not in self.decisions:
+                raise UncertainStep(key, started.name)
+
     def was_emitted(self, event: Event) -> bool:
         """Whether an event is recorded already, as the next of its kind in its place; each is said once."""
         if isinstance(event, DeadlinePassed):
@@ -182,15 +194,16 @@ class Playback:
         started, finished = self.started.get(key), self.finished.get(key)
         # A deadline may have passed before it could be asked for.
         await anyio.lowlevel.checkpoint_if_cancelled()
+        if self.only:
+            if started is None:
+                raise ReplayDivergence(key, "the step itself", "nothing", name)
+            # It was cancelled, or the run that made it was killed and went on without it.
+            await self._until_cancelled(key, name)
         if finished is not None:
-            # It was cancelled. If that was the formation's own doing, it will be again.
-            if self.only:
-                await self._until_cancelled(key, name)
+            # If that was the formation's own doing, it will be cancelled again.
             await self._drained()
         if started is not None and not idempotent:
             return self._decided(key, name)
-        if self.only:
-            raise ReplayDivergence(key, "the step itself", "nothing" if started is None else "no end", name)
         return None
 
     def _read(self, event: Event) -> None:
@@ -210,8 +223,11 @@ class Playback:
             self._emitted.setdefault((event.path, event.kind), deque()).append((event.seq, _facts(event)))
             if self._comes_again(event):
                 self._awaited.append(event.seq)
-            elif isinstance(event, MemberFinished) and event.status in ("cancelled", "timed_out"):
-                self._cut_off.add(event.path)
+            if isinstance(event, MemberFinished):
+                # The last time counts: who was cut off when the run broke off may have ended in a later attempt.
+                self._cut_off.discard(event.path)
+                if event.status in ("cancelled", "timed_out"):
+                    self._cut_off.add(event.path)
 
     def _comes_again(self, event: Event) -> bool:
         """Whether an event is said again in any case: not what cuts a member off, nor what a call says of itself."""
@@ -233,7 +249,8 @@ class Playback:
                 StepFinished(
                     event.run_id, event.seq, event.path, event.time, event.parent, key, event.step, name, "ok", 0.0,
                     Usage(), skipped,
-                )
+                ),
+                fresh=True,
             )  # fmt: skip
         raise UncertainStep(key, name)
 
@@ -267,7 +284,7 @@ class Playback:
         """Wait until all that is recorded has been given out and made use of, or nobody asks for it any more."""
         await self._turn("")
 
-    async def _until_cancelled(self, key: str, name: str) -> None:
+    async def _until_cancelled(self, key: str, name: str) -> NoReturn:
         """Wait to be cancelled as in the recorded run. Raises ReplayDivergence when nobody does: the run itself was."""
         seen, patience = self._progress(), 10 * PATIENCE
         while patience > 0:
@@ -275,7 +292,7 @@ class Playback:
             patience -= 1
             if (progress := self._progress()) != seen:
                 seen, patience = progress, 10 * PATIENCE
-        raise ReplayDivergence(key, "its end", "cancelled with the whole run", name)
+        raise ReplayDivergence(key, "its end", "none: the run broke off there", name)
 
     def _again(self, *seqs: int) -> None:
         """What is recorded under these numbers was said again."""

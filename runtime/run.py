@@ -87,6 +87,7 @@ class Execution:
         self.pending: list[AnyEvent] = []
         self.flushing = anyio.Lock()
         if playback is not None:
+            playback.check_decided()
             self.time = playback.start.time
             for event in playback.events:
                 self.show(event)
@@ -280,6 +281,9 @@ class Run:
             recorded = await playback.step(key, name, request, idempotent)
             if recorded is not None:
                 outcome: Any = recorded.outcome()
+                if recorded.fresh:
+                    self.emit(StepFinished, key, step, name, "ok", 0.0, FREE, outcome)
+                    await execution.flush()
                 return outcome  # type: ignore[no-any-return]
         if need is not None:
             try:

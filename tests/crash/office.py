@@ -17,7 +17,7 @@ from typing import IO
 
 import anyio
 
-from phalanx.messages import Request
+from phalanx.messages import Request, ToolCall
 from phalanx.runtime.events import Event, StepFinished, StepStarted
 from phalanx.runtime.sqlite import SqliteLog
 from tests.recording import DONE, plan
@@ -181,3 +181,11 @@ class Journal:
             for key, each in self.started.items()
             if isinstance(each.request, Request) and key in self.finished and self.finished[key].status == "ok"
         )
+
+    def used(self) -> set[str]:
+        """What tools did, by the steps whose end is known."""
+        return {
+            f"{each.request.tool_name} {each.request.parameters['to']}"
+            for key, each in self.started.items()
+            if isinstance(each.request, ToolCall) and key in self.finished and self.finished[key].status == "ok"
+        }

@@ -97,6 +97,9 @@ class Trial:
         for call, count in made.items():
             # Once more for each kill that left it open.
             self.allowed[call] = max(self.allowed[call], count + (journal.paid()[call] == 0))
+        used = journal.used()
+        for effect, count in (self.effects() - self.effects_before).items():
+            self.allowed[effect] = max(self.allowed[effect], count + (effect not in used))
 
     def decide(self, key: str) -> str:
         """Whoever is asked looks whether it was done."""
@@ -126,6 +129,8 @@ class Trial:
         assert not set(journal.paid()) - set(made), "a call is journaled that was never made"
         done = self.effects() - self.effects_before
         sent = {effect: count for effect, count in done.items() if effect.startswith("send")}
+        for effect, count in done.items():
+            assert count <= max(self.allowed[effect], 1), f"{effect} was done {count} times"
         for effect, count in sent.items():
             assert count <= 1 + self.retried[effect], f"{effect} was done {count} times"
         replayed = self.desk.start(self.formation, self.log, self.run_id, replay="yes").outcome()

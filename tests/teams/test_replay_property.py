@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from phalanx import Agent, AgentTeam, Limits, TeamResult, tool
 from phalanx.agents.models.offline import FunctionModel
-from phalanx.errors import LogError, PhalanxError, ProviderTimeout, ReplayDivergence, TeamError
+from phalanx.errors import LogError, PhalanxError, ProviderTimeout, ReplayDivergence, TeamError, UncertainStep
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import Event, StepFinished, StepStarted
 from phalanx.runtime.log import MemoryLog
@@ -303,7 +303,49 @@ async def test_playing_back_a_run_that_was_cancelled_from_outside_says_where_it_
     log = MemoryLog()
     with anyio.move_on_after(9):
         await World(scene).team().run("Which?", run_id=RUN, log=log)
-    with pytest.raises(ReplayDivergence, match="'cancelled with the whole run'"):
+    with pytest.raises(ReplayDivergence, match="none: the run broke off there"):
         await World(scene, silent=True).team().replay(RUN, log=log)
     result = await World(scene).team().resume(RUN, log=log)
     assert result.status == "completed"
+
+
+async def test_what_is_uncertain_is_asked_about_before_anything_else_is_called_and_the_decision_is_kept() -> None:
+    made: list[str] = []
+
+    @tool
+    async def send(to: str) -> str:
+        """Send a mail."""
+        made.append(to)
+        return "sent"
+
+    async def answer(request: Request) -> str | Completion:
+        made.append(request.about.member)
+        await anyio.sleep(1)
+        if request.about.member == "bob" and request.messages[-1].role == "user":
+            return Completion(tool_calls=(ToolCall(id="t", tool_name="send", parameters={"to": "all"}),))
+        return request.messages[-1].content
+
+    def team() -> AgentTeam:
+        members = [Agent("worker", name="ada"), Agent("worker", name="bob", tools=[send])]
+        return AgentTeam.parallel(members, name="team", model=FunctionModel(answer, name="offline/world"))
+
+    log = MemoryLog()
+    await team().run("Send it.", run_id=RUN, log=log)
+    records = [record for _, record in await log.read(f"run/{RUN}")]
+    at = next(at for at, each in enumerate(records) if isinstance(each, StepStarted) and each.step == "tool")
+    # Neither has ada's answer come back yet, as it happens when her call takes longer.
+    kept = [each for each in records[: at + 1] if not (isinstance(each, StepFinished) and "ada" in each.key)]
+    kept = [replace(each, seq=seq) for seq, each in enumerate(kept, 1) if isinstance(each, Event)]
+    made.clear()
+    log = await log_with(kept)
+    key = "team/draft/bob/tool-1"
+    with pytest.raises(UncertainStep, match=key):
+        await team().resume(RUN, log=log)
+    assert made == []
+    assert len(await log.read(f"run/{RUN}")) == len(kept)
+    skipped = await team().resume(RUN, log=log, decisions={key: "skip"})
+    assert "its outcome is unknown" in skipped
+    assert sorted(made) == ["ada", "bob"]
+    assert await team().replay(RUN, log=log) == skipped
+    assert await team().resume(RUN, log=log) == skipped
+    assert sorted(made) == ["ada", "bob"]
