@@ -129,6 +129,7 @@ class Agent:
         self._default: Model | None = None  # the environment's, for when nobody gives it one
         self._lent: tuple[Model, Model] | None = None  # a team's, and what was made of it for this agent
         self._history: list[Message] = []
+        self._card: tuple[tuple[object, ...], str] | None = None  # the last system message, and what it was made of
         if model is not None or self.options.provider is not None:
             self._model = resolve(model, self.options.provider, **self._wishes())
 
@@ -333,7 +334,14 @@ class Agent:
 
         now: seconds since the epoch; a run says when it began, so that it can be resumed with the same words.
         """
-        return card(self, role or self.role, prompts or self.prompts, box or self.tools, now)
+        role, prompts, box = role or self.role, prompts or self.prompts, box or self.tools
+        if self.timezone is not None:
+            return card(self, role, prompts, box, now)
+        # Asked again and again for the same: only what it is made of is compared.
+        made_of = (role, prompts, box, self.name, self.instructions, self.options.answer_format)
+        if self._card is None or any(old is not new for old, new in zip(self._card[0], made_of, strict=True)):
+            self._card = (made_of, card(self, role, prompts, box, now))
+        return self._card[1]
 
     @property
     def needs_model(self) -> bool:

@@ -61,7 +61,7 @@ class AgentResult(str):
         return True
 
     def __str__(self) -> str:
-        return "".join(self)
+        return str.__str__(self)  # of exactly this type, whatever `self` is
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), str(self), self.__dict__)

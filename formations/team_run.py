@@ -83,6 +83,7 @@ class TeamRun:
         self._posted = self._seen = 0
         # A board of its own, in a run that nobody sees, is written when somebody looks at it.
         self.answers = Answers(f"board/{self._op}", self._op)
+        self._identities: dict[str, Identity] = {}
         self._board = board
         if board is not None:
             board.declare(REGION)
@@ -180,7 +181,8 @@ class TeamRun:
         """
         if not outcome.ok:
             return
-        who = identity(self.member(outcome.member))
+        if (who := self._identities.get(outcome.member)) is None:
+            who = self._identities[outcome.member] = identity(self.member(outcome.member))
         if self._board is None:
             self.answers.add(who, outcome, causes)
             return

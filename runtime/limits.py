@@ -142,7 +142,7 @@ class Accounts:
         Waits while other calls hold what this one needs. Raises LimitExceeded, naming the nearest account that
         refuses, when it can never fit; then nothing is held.
         """
-        while (crowd := self._try(need)) is not None:
+        while self.chain and (crowd := self._try(need)) is not None:
             await crowd.wait()
 
     def take(self, need: Need) -> None:
@@ -166,6 +166,8 @@ class Accounts:
         A cost that is not known is taken as all the money that was held. lost: the part of `need` that was held by
         attempts whose price nobody knows; it is spent in full.
         """
+        if not self.chain:
+            return
         tokens, usd = usage.tokens, need.usd if usage.cost is None else round(usage.cost * PICO)
         if lost is not None:
             tokens = max(tokens, lost.tokens)

@@ -301,7 +301,7 @@ class Run:
             if execution.pending:
                 await execution.flush()
             async with self._gates(step):
-                started, attempts.made = anyio.current_time(), True
+                started, attempts.made = 0.0 if execution.unseen else anyio.current_time(), True
                 result = await (call(key) if step == "human" else execution.work(call(key)))
             usage = attempts.total(result)
             settled = True
@@ -314,7 +314,7 @@ class Run:
             if not settled:
                 usage = attempts.total_of_failed(failure)
                 self._settle(attempts, usage)
-                seconds = 0.0 if started is None else anyio.current_time() - started
+                seconds = 0.0 if started is None or execution.unseen else anyio.current_time() - started
                 self._end(key, step, name, seconds, usage, failure)
             raise
         finally:
