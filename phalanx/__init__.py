@@ -51,14 +51,14 @@ if TYPE_CHECKING:
     from phalanx.errors import AgentError as AgentError
     from phalanx.errors import ConfigurationError as ConfigurationError
     from phalanx.errors import InvalidToolSchemaError as InvalidToolSchemaError
-    from phalanx.errors import LLMCallError as LLMCallError
     from phalanx.errors import LimitExceeded as LimitExceeded
+    from phalanx.errors import LLMCallError as LLMCallError
     from phalanx.errors import MaxIterationsError as MaxIterationsError
+    from phalanx.errors import MemberFailed as MemberFailed
     from phalanx.errors import PhalanxError as PhalanxError
     from phalanx.errors import ProviderError as ProviderError
-    from phalanx.errors import ResponseParseError as ResponseParseError
-    from phalanx.errors import MemberFailed as MemberFailed
     from phalanx.errors import QuorumMissed as QuorumMissed
+    from phalanx.errors import ResponseParseError as ResponseParseError
     from phalanx.errors import SpecError as SpecError
     from phalanx.errors import TeamError as TeamError
     from phalanx.errors import ToolError as ToolError
@@ -107,8 +107,8 @@ _HOMES = {
     "phalanx.agents.tools.box": "ToolSet",
     "phalanx.agents.tools.tool": "BaseTool FunctionTool tool",
     "phalanx.errors": "AgentError ConfigurationError InvalidToolSchemaError LLMCallError LimitExceeded "
-    "MaxIterationsError PhalanxError ProviderError ResponseParseError QuorumMissed MemberFailed SpecError TeamError ToolError "
-    "ToolExecutionError ToolNotFoundError ValidationError VictorError",
+    "MaxIterationsError MemberFailed PhalanxError ProviderError QuorumMissed ResponseParseError SpecError TeamError "
+    "ToolError ToolExecutionError ToolNotFoundError ValidationError VictorError",
     "phalanx.formations.base": "Answer",
     "phalanx.formations.consensus": "Consensus",
     "phalanx.formations.debate": "Debate",
