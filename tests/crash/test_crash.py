@@ -10,23 +10,16 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from phalanx.messages import ToolCall
-from tests.crash.office import Call, Journal, Office, office
+from tests.crash.office import Call, Journal, Office
 from tests.crash.worker import BUILDS
 
 RUNS = 100 if os.environ.get("PHALANX_TORTURE") else 3
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(3600 if RUNS > 3 else 180)]
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with office(tmp_path_factory.mktemp("office")) as running:
-        yield running
 
 
 @pytest.mark.parametrize("formation", BUILDS)

@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from phalanx.runtime.events import StepFinished
-from tests.crash.office import Journal, Office, office
+from tests.crash.office import Journal, Office
 
 pytestmark = [pytest.mark.wire]
 RUN = "the-run"
 IN_FLIGHT = 3
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with office(tmp_path_factory.mktemp("office")) as running:
-        yield running
 
 
 def test_a_run_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(desk: Office, tmp_path: Path) -> None:
