@@ -146,8 +146,8 @@ class Agent:
     ) -> Self:
         """An agent, with its model found and checked.
 
-        Takes what the constructor takes. Raises ConfigurationError when no model can be found, besides what the
-        constructor raises.
+        provider, model, temperature, max_tokens, role: as `Agent` has them; so are the other keywords. Raises
+        ConfigurationError when no model can be found, besides what the constructor raises.
         """
         if provider is not None:
             options["provider"] = provider
@@ -172,8 +172,8 @@ class Agent:
         """Do a task.
 
         context: what it needs to know, as text or named parts. tools: only these, for this run (names of its own, or
-        new ones). output: the type of the answer. limits: of this run. seed: of all chance. on_event: called with
-        each event as it happens.
+        new ones). output: the type of the answer. limits: of this run. seed: of all chance. run_id: what the run is
+        called in its events and in the result (default: a new id). on_event: called with each event as it happens.
 
         Returns the answer, a str with facts. Raises ProviderError, ToolError, MaxIterationsError,
         ResponseParseError, LimitExceeded; ValidationError for a task that cannot be worked on.
@@ -184,7 +184,11 @@ class Agent:
         )  # fmt: skip
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> AgentResult:
-        """`run` for code that is not async; works inside a running event loop too, so in notebooks."""
+        """`run` for code that is not async; works inside a running event loop too, so in notebooks.
+
+        task, context: as `run` has them. options: its other keywords. Returns and raises what it does; the model's
+        connections are closed after.
+        """
 
         async def work() -> AgentResult:
             try:
@@ -207,8 +211,8 @@ class Agent:
     ) -> EventStream[AgentResult]:
         """Do a task and iterate over all events of its run as they happen, tokens included; `.result` is the answer.
 
-        Leaving the loop early, or the `async with` block, cancels the run. Takes what `run` does, and the iteration
-        raises what `run` does.
+        Leaving the loop early, or the `async with` block, cancels the run. Takes what `run` does, run_id included,
+        and the iteration raises what `run` does.
         """
         return EventStream(
             lambda listener: perform(
@@ -256,7 +260,7 @@ class Agent:
     async def stream_chat(self, message: str, **options: Any) -> AsyncIterator[StreamChunk]:
         """Go on with the conversation and give the answer in pieces; the last one is empty and says what it took.
 
-        Takes and raises what `chat` does.
+        message: what is said next. options: as in `chat`, without on_event. Raises what `run` raises.
         """
         from .models.provider import StreamChunk
 
@@ -268,13 +272,21 @@ class Agent:
         yield StreamChunk(is_final=True, usage=said.usage, tool_calls=said.tool_calls, model=said.model)
 
     def chat_events(self, message: str, **options: Any) -> EventStream[AgentResult]:
-        """Go on with the conversation and iterate over all events of that, as `stream_events` does of a task."""
+        """Go on with the conversation and iterate over all events of that, as `stream_events` does of a task.
+
+        message: what is said next. options: as in `chat`, without on_event. `.result` is the answer; the iteration
+        raises what `run` raises, and then nothing is remembered.
+        """
         return EventStream(
             lambda listener: talk(self, message, self._history, on_event=listener, streaming=True, **options)
         )
 
     async def execute_tool(self, tool_name: str, **arguments: object) -> ToolResult:
-        """Use one of its tools directly. Raises ToolNotFoundError; a failing tool gives a result with `error`."""
+        """Use one of its tools directly.
+
+        tool_name: which. arguments: what it is called with, by name. Returns its result; when the tool fails, is not
+        approved, or cannot take these arguments, that has `error`. Raises ToolNotFoundError.
+        """
         if tool_name not in self.tools.tools:
             raise ToolNotFoundError(tool_name, tuple(self.tools.tools))
         call = ToolCall(id="direct", tool_name=tool_name, parameters=arguments)
@@ -295,7 +307,14 @@ class Agent:
         about: About = About(),
         now: float | None = None,
     ) -> Turn:
-        """A turn of this agent, to be taken in a run: its role card, its tools, its sampling, and a prompt."""
+        """A turn of this agent, to be taken in a run: its role card, its tools, its sampling, and a prompt.
+
+        prompt: what it is asked. model: who answers. role: the part it plays, with the rights of that (default: its
+        own). prompts: words for slots for which it has none of its own. shape: what the answer must look like
+        (default: as the agent was told). tools: only these (default: all its own). history: what was said before.
+        about: who asks what, and where in the run; never sent. now: seconds since the epoch, for the date it is told.
+        Raises ToolNotFoundError or InvalidToolSchemaError for tools that are none.
+        """
         role = role or self.role
         if self.options.stream:
             model = Streamed(model)
@@ -332,7 +351,9 @@ class Agent:
     ) -> str:
         """The system message: role card, skills, instructions, the notice on data, the date if a zone is set.
 
-        now: seconds since the epoch; a run says when it began, so that it can be resumed with the same words.
+        role: the part it plays. prompts: the words. box: the tools, whose skills and notes are told. All three are
+        its own unless given. now: seconds since the epoch (default: the present); a run says when it began, so that
+        it can be resumed with the same words.
         """
         role, prompts, box = role or self.role, prompts or self.prompts, box or self.tools
         if self.timezone is not None:
@@ -389,7 +410,7 @@ class Agent:
     register_toolset = register_tool
 
     def unregister_tool(self, tool_name: str) -> None:
-        """Take a tool away. Raises ToolNotFoundError."""
+        """Take the tool named `tool_name` away. Raises ToolNotFoundError."""
         self.tools = self.tools.minus(tool_name)
 
     def list_tools(self) -> list[str]:
@@ -397,11 +418,14 @@ class Agent:
         return list(self.tools.tools)
 
     def set_system_prompt(self, prompt: str) -> None:
-        """Replace its instructions."""
+        """Replace its instructions by `prompt`."""
         self.instructions = prompt
 
     def set_timezone(self, timezone: str) -> None:
-        """Tell it the date and time of a zone in every prompt. Raises ValueError for an unknown IANA name."""
+        """Tell it the date and time in every prompt.
+
+        timezone: of which zone, an IANA name such as "Europe/London". Raises ValidationError for an unknown one.
+        """
         self.timezone = keywords.check_timezone(timezone)
 
     def add_hook(self, hook: Hooks) -> None:

@@ -13,7 +13,10 @@ class AgentMemory(ABC):
 
     @abstractmethod
     def manage_history(self, history: list[Message]) -> list[Message]:
-        """The messages to send, in order. The list given is a copy."""
+        """The messages to send, in order.
+
+        history: all there are, the oldest first; the list is a copy and may be changed.
+        """
 
 
 class SimpleAgentMemory(AgentMemory):

@@ -19,20 +19,20 @@ from .result import AgentResult
 
 
 class AgentPlan(Data):
-    """What the model thought before it acted, where its provider shows that."""
+    """What the model thought before it acted, where its provider shows that. plan: the text."""
 
     plan: str = ""
 
 
 class AgentStep(Data):
-    """The tools that the model calls, and what it said with that (None: nothing)."""
+    """What the model does next. tool_calls: the tools it calls. tool_thought: what it said with that, or None."""
 
     tool_thought: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
 
 
 class AgentFinalResponse(Data):
-    """The answer."""
+    """The answer. final_answer: its text."""
 
     final_answer: str
 
@@ -51,7 +51,7 @@ class AgentStreamStart(_AgentEvent):
 
 
 class AgentToken(_AgentEvent):
-    """A piece of what the model says."""
+    """A piece of what the model says. content: the text, to be put after what came before."""
 
     kind: Literal["token"] = "token"
     content: str
@@ -64,28 +64,28 @@ class AgentStreamEnd(_AgentEvent):
 
 
 class AgentPlanEvent(_AgentEvent):
-    """What the model thought."""
+    """What the model thought. plan: as an AgentPlan."""
 
     kind: Literal["plan"] = "plan"
     plan: AgentPlan
 
 
 class AgentStepEvent(_AgentEvent):
-    """The model wants to use tools."""
+    """The model wants to use tools. step: which, as an AgentStep."""
 
     kind: Literal["step"] = "step"
     step: AgentStep
 
 
 class AgentToolResultsEvent(_AgentEvent):
-    """What the tools of a step gave, in the order of its calls."""
+    """The tools of a step are done. results: what they gave, in the order of the step's calls."""
 
     kind: Literal["tool.results"] = "tool.results"
     results: tuple[ToolResult, ...]
 
 
 class AgentFinalResponseEvent(_AgentEvent):
-    """The agent is done; `step_id` is the call that gave the answer."""
+    """The agent is done. response: the answer, as an AgentFinalResponse; `step_id` is the call that gave it."""
 
     kind: Literal["final"] = "final"
     response: AgentFinalResponse

@@ -61,7 +61,8 @@ class SyncAgent:
     def run(self, user_input: str) -> AgentResult:
         """Answer, as the next turn of the conversation.
 
-        Returns the answer, a str with facts. Raises MaxIterationsError, LLMCallError, and what else Agent.run raises.
+        user_input: what is said to it. Returns the answer, a str with facts. Raises MaxIterationsError, LLMCallError,
+        and what else Agent.run raises.
         """
 
         async def work() -> AgentResult:
@@ -75,8 +76,8 @@ class SyncAgent:
     def run_stream(self, user_input: str) -> Generator[StreamingEvent, None, None]:
         """Answer, as the next turn of the conversation, and give each step as it happens.
 
-        The run goes on in a thread; closing the generator early cancels it, and then nothing is remembered. Gives
-        the events of Agent.run_stream. Raises what `run` raises.
+        user_input: what is said to it. The run goes on in a thread; closing the generator early cancels it, and then
+        nothing is remembered. Gives the events of Agent.run_stream. Raises what `run` raises.
         """
         return iterate(lambda: StepStream(self.agent.chat_events(user_input), self.agent.name), self.agent.aclose)
 
@@ -87,7 +88,7 @@ class SyncAgent:
     register_toolset = register_tool
 
     def unregister_tool(self, tool_name: str) -> None:
-        """Take a tool away. Raises ToolNotFoundError."""
+        """Take the tool named `tool_name` away. Raises ToolNotFoundError."""
         self.agent.unregister_tool(tool_name)
 
     def list_tools(self) -> list[str]:
@@ -99,7 +100,11 @@ class SyncAgent:
         self.agent.reset()
 
     def add_message(self, role: str, content: str) -> None:
-        """Add a message to the conversation. Raises pydantic's ValidationError for an unknown role."""
+        """Add a message to the conversation.
+
+        role: who spoke: "system", "user", "assistant" or "tool". content: the text. Raises pydantic's ValidationError
+        for an unknown role.
+        """
         self.agent.add_message(role, content)
 
     def get_conversation_history(self) -> list[Message]:
@@ -107,11 +112,14 @@ class SyncAgent:
         return self.agent.get_conversation_history()
 
     def set_system_prompt(self, prompt: str) -> None:
-        """Replace its instructions."""
+        """Replace its instructions by `prompt`."""
         self.agent.set_system_prompt(prompt)
 
     def set_timezone(self, timezone: str) -> None:
-        """Tell it the date and time of a zone. Raises ValueError for an unknown IANA name."""
+        """Tell it the date and time.
+
+        timezone: of which zone, an IANA name such as "Europe/London". Raises ValidationError for an unknown one.
+        """
         self.agent.set_timezone(timezone)
 
     def __repr__(self) -> str:

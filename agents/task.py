@@ -33,7 +33,7 @@ class TaskHook:
         """The task has a result."""
 
     def on_error(self, task: Task, error: BaseException) -> Awaitable[None] | None:
-        """The task failed."""
+        """The task failed; `error` is what it failed with."""
 
 
 Hooks = TaskHook | Mapping[str, HookFunction] | Sequence["TaskHook | Mapping[str, HookFunction]"] | None
@@ -133,7 +133,7 @@ class Task:
         return self.render(Prompts())
 
     def render(self, prompts: Prompts) -> str:
-        """The task as members are shown it, in these words."""
+        """The task as members are shown it, with its requirements and context; `prompts` are the words."""
         parts = [prompts("task", task=self.description)]
         if self.requirements:
             parts.append(prompts("requirements", requirements="\n".join(f"- {each}" for each in self.requirements)))

@@ -19,7 +19,11 @@ class Data(BaseModel):
 
 
 class ToolCall(Data):
-    """A model's wish to call a tool. `arguments_error` says why `parameters` could not be read, if they could not."""
+    """A model's wish to call a tool.
+
+    id: tells calls of one answer apart, and ties a result to its call. tool_name: which tool. parameters: the
+    arguments, by name. arguments_error: why they could not be read, if they could not.
+    """
 
     id: str
     tool_name: str
@@ -28,7 +32,12 @@ class ToolCall(Data):
 
 
 class ToolResult(Data):
-    """What a tool gave back. `success` is stored, never guessed from the text."""
+    """What a tool gave back.
+
+    success: stored, never guessed from the text. output: text or a JSON value, shown to the model. error: what went
+    wrong, if it did; shown in its place. metadata: more facts, for code; the model is not shown them.
+    tool_call_id, tool_name: which call it answers.
+    """
 
     success: bool = True
     output: object = None
@@ -44,7 +53,11 @@ class ToolResult(Data):
 
 
 class Message(Data):
-    """One message of a conversation. `name` is who speaks; `tool_call_id` ties a tool's answer to its call."""
+    """One message of a conversation.
+
+    role: "system", "user", "assistant" or "tool". content: the text. name: who speaks. tool_calls: the tools that an
+    assistant wants to call. tool_call_id: ties a tool's answer to its call.
+    """
 
     role: Speaker
     content: str = ""
@@ -72,7 +85,11 @@ class OutputSpec(Data):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs, in US dollars per million tokens. `cached_input` and `cache_write` default to `input`."""
+    """What a model costs, in US dollars per million tokens.
+
+    input: of the prompt. output: of what it generates. cached_input, cache_write: of what is read from and written to
+    the provider's cache (default: as `input`).
+    """
 
     input: float
     output: float

@@ -129,7 +129,8 @@ class Blackboard(Reader):
     async def retract(self, entry: Entry | int, reason: str, *, author: str = "", role: str = "") -> Entry:
         """Take an entry back: it stays in the history with the reason, and all that rested on it becomes stale.
 
-        A retracted value of a register does not bring back the one before. Retracting twice changes nothing.
+        entry: it, or its number. author, role: who does it; empty is the run itself. A retracted value of a register
+        does not bring back the one before. Retracting twice changes nothing. Gives the entry as it is now.
         Raises ValidationError when there is no such entry or no reason, AccessDenied, SealedError for a ballot that
         is another's or closed.
         """
@@ -144,13 +145,19 @@ class Blackboard(Reader):
         author: str = "",
         role: str = "",
     ) -> Entry:
-        """Pin an entry or not, settle a question or open it again; None leaves as it is. Raises what `retract` does."""
+        """Pin an entry or not, settle a question or open it again.
+
+        entry: it, or its number. pinned: whether it comes first in every view. resolved: whether it is settled; False
+        makes it an open question. None leaves either as it is. author, role: who does it; empty is the run itself.
+        Gives the entry as it is now. Raises what `retract` does.
+        """
         return await self._log.mark(entry, _identity(author, role), pinned=pinned, resolved=resolved)
 
     async def close(self, region: str, key: str | None = None, *, author: str = "", role: str = "") -> list[Entry]:
         """End a vote: ballots under `key` (None: all of the region, for good) can be read now, and cast no more.
 
-        Gives them, oldest first. Closing twice changes nothing. Raises ValidationError when it is no ballots region.
+        author, role: who does it; empty is the run itself. Gives them, oldest first. Closing twice changes nothing.
+        Raises ValidationError when it is no ballots region.
         """
         return await self._log.close(region, key, _identity(author, role))
 

@@ -205,7 +205,7 @@ class EventBus:
             self._deliver(BusEvent(topic, data, event))
 
     async def drain(self, seconds: float = 5.0) -> None:
-        """Wait until async handlers are done with what was published, at most so long."""
+        """Wait until async handlers are done with what was published, at most `seconds`; what is left goes on."""
         with anyio.move_on_after(seconds):
             while any(each.stop is not None for each in self.subscriptions):
                 self._quiet = anyio.Event()

@@ -103,20 +103,20 @@ class Region:
                 raise ValidationError(f"region {self.name!r} cannot have {what}={limit}: it must not be negative")
 
     def may_read(self, who: Identity | None) -> bool:
-        """Whether a member may read here; nobody in particular (None, the run itself) may."""
+        """Whether a member may read here. who: the member; nobody in particular (None, the run itself) may."""
         return who is None or (_matches(self.name, who.reads) and _is_open(self.reads, who))
 
     def may_write(self, who: Identity | None) -> bool:
-        """Whether a member may write here; nobody in particular (None, the run itself) may."""
+        """Whether a member may write here. who: the member; nobody in particular (None, the run itself) may."""
         return who is None or (_matches(self.name, who.writes) and _is_open(self.writes, who))
 
     def require_read(self, who: Identity | None) -> None:
-        """Raise AccessDenied, naming role and right, when a member may not read here."""
+        """Raise AccessDenied, naming role and right, when a member may not read here. who: as in `may_read`."""
         if who is not None and not self.may_read(who):
             raise AccessDenied(who.role or who.name, f"read region {self.name!r}", self._advice(who.reads, "reads"))
 
     def require_write(self, who: Identity | None) -> None:
-        """Raise AccessDenied, naming role and right, when a member may not write here."""
+        """Raise AccessDenied, naming role and right, when a member may not write here. who: as in `may_write`."""
         if who is not None and not self.may_write(who):
             raise AccessDenied(who.role or who.name, f"write region {self.name!r}", self._advice(who.writes, "writes"))
 

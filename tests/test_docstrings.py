@@ -27,74 +27,6 @@ SEAMS: tuple[type, ...] = (Model, Wrapper, Tool)
 # What the seam of models says of methods that a model may have besides `complete`, in its own docstring.
 OPTIONAL = frozenset({"stream", "price", "native_tools", "aclose", "free"})
 
-# What still says too little, and of what. Only ever shorten this.
-NOT_YET: dict[str, str] = {
-    "Agent.chat_events": "message",
-    "Agent.create": "max_tokens provider role temperature",
-    "Agent.execute_tool": "arguments tool_name",
-    "Agent.run": "run_id",
-    "Agent.run_sync": "options",
-    "Agent.set_system_prompt": "prompt",
-    "Agent.set_timezone": "timezone",
-    "Agent.stream_chat": "message",
-    "Agent.stream_events": "run_id",
-    "Agent.system_prompt": "box prompts",
-    "Agent.turn": "about history model now prompts shape",
-    "Agent.unregister_tool": "tool_name",
-    "AgentFinalResponse.__init__": "final_answer",
-    "AgentFinalResponseEvent.__init__": "response",
-    "AgentMemory.manage_history": "history",
-    "AgentPlan.__init__": "plan",
-    "AgentPlanEvent.__init__": "plan",
-    "AgentStep.__init__": "tool_calls tool_thought",
-    "AgentStepEvent.__init__": "step",
-    "AgentToken.__init__": "content",
-    "AgentToolResultsEvent.__init__": "results",
-    "BaseProvider.chat": "args",
-    "BaseProvider.stream_chat": "NotImplementedError",
-    "BaseTool.execute": "arguments",
-    "Blackboard.close": "author role",
-    "Blackboard.mark": "author pinned resolved role",
-    "Blackboard.retract": "author role",
-    "Cassette.read": "path",
-    "CutStream.__init__": "after",
-    "CutStream.spoil": "completion request",
-    "EventBus.drain": "seconds",
-    "Faulty.context_window": "docstring",
-    "FunctionModel.__init__": "name",
-    "FunctionTool.__init__": "cost_tier func",
-    "FunctionTool.execute": "arguments",
-    "Message.__init__": "content role tool_calls",
-    "Price.__init__": "output",
-    "Question.__init__": "gold options",
-    "RateLimit.__init__": "retry_after",
-    "RateLimit.refuse": "RateLimited",
-    "RecordedModel.from_jsonl": "members paths",
-    "Recording.__init__": "text",
-    "Region.may_read": "who",
-    "Region.may_write": "who",
-    "Region.require_read": "who",
-    "Region.require_write": "who",
-    "ScriptedModel.__init__": "name",
-    "ServerError.__init__": "status",
-    "ServerError.refuse": "ProviderUnavailable",
-    "StreamChunk.__init__": "content tool_calls usage",
-    "SyncAgent.add_message": "content",
-    "SyncAgent.run": "user_input",
-    "SyncAgent.run_stream": "user_input",
-    "SyncAgent.set_system_prompt": "prompt",
-    "SyncAgent.set_timezone": "timezone",
-    "SyncAgent.unregister_tool": "tool_name",
-    "Task.render": "prompts",
-    "TaskHook.on_error": "error",
-    "Timeout.refuse": "ProviderTimeout",
-    "ToolCall.__init__": "id tool_name",
-    "ToolResult.__init__": "error metadata output tool_call_id tool_name",
-    "ToolSet.__init__": "tools",
-    "questions": "count series",
-    "tool": "cost_tier description name needs_approval",
-}
-
 
 @dataclass(frozen=True)
 class Public:
@@ -200,7 +132,7 @@ def referred(name: str, around: type | None) -> str:
 @pytest.mark.parametrize("public", [each for each in PUBLIC if each.name != "__init__"], ids=lambda each: each.path)
 def test_everything_public_says_what_it_is(public: Public) -> None:
     doc = (inspect.getdoc(public.thing) if inspect.isclass(public.thing) else own_doc(public)) or ""
-    assert len(doc.split()) >= 2 or NOT_YET.get(public.path) == "docstring", f"{public.path} has no docstring"
+    assert len(doc.split()) >= 2, f"{public.path} has no docstring"
 
 
 def parameters(public: Public) -> list[str]:
@@ -238,7 +170,7 @@ def missing_arguments(public: Public) -> list[str]:
     "public", [each for each in FUNCTIONS if tells_of_its_arguments(each)], ids=lambda each: each.path
 )
 def test_every_argument_of_a_public_function_is_named_where_a_user_looks(public: Public) -> None:
-    missing = sorted(set(missing_arguments(public)) - set(NOT_YET.get(public.path, "").split()))
+    missing = missing_arguments(public)
     assert not missing, f"{public.path} does not say what {', '.join(missing)} is"
 
 
@@ -270,7 +202,7 @@ def missing_errors(public: Public) -> list[str]:
     "public", [each for each in FUNCTIONS if raised_by(function_of(each.thing))], ids=lambda each: each.path
 )
 def test_what_a_public_function_raises_is_named_where_a_user_looks(public: Public) -> None:
-    missing = sorted(set(missing_errors(public)) - set(NOT_YET.get(public.path, "").split()))
+    missing = missing_errors(public)
     assert not missing, f"{public.path} raises {', '.join(missing)} and does not say so"
 
 
@@ -290,21 +222,8 @@ def missing_fields(public: Public) -> list[str]:
 
 @pytest.mark.parametrize("public", VALUES, ids=lambda each: each.path)
 def test_every_field_of_a_public_value_is_named_in_its_class(public: Public) -> None:
-    missing = sorted(set(missing_fields(public)) - set(NOT_YET.get(f"{public.path}.__init__", "").split()))
+    missing = missing_fields(public)
     assert not missing, f"{public.path} does not say what {', '.join(missing)} is"
-
-
-def test_what_is_excused_is_still_missing() -> None:
-    """So that the list of exceptions only ever gets shorter."""
-    lacking: dict[str, set[str]] = {}
-    for public in FUNCTIONS:
-        here = lacking.setdefault(public.path, set())
-        here |= {*missing_arguments(public), *missing_errors(public)}
-        here |= set() if own_doc(public) or public.name == "__init__" else {"docstring"}
-    for public in VALUES:
-        lacking.setdefault(f"{public.path}.__init__", set()).update(missing_fields(public))
-    for path, words in NOT_YET.items():
-        assert set(words.split()) <= lacking.get(path, set()), f"{path} is mended or gone: shorten NOT_YET"
 
 
 @pytest.mark.parametrize("name", ["hierarchical", "flat", "pipeline", "parallel", "consensus", "debate"])

@@ -53,9 +53,10 @@ class Cassette:
 
     @classmethod
     def read(cls, path: Place) -> Cassette:
-        """A cassette from a file (gzipped when its name ends in .gz).
+        """A cassette from a file.
 
-        Raises LogError when its last line is torn, ValidationError, with file and line, when one is no recording.
+        path: the file's, gzipped when its name ends in .gz. Raises OSError when it cannot be read, LogError when its
+        last line is torn, ValidationError, with file and line, when one is no recording.
         """
         return cls(_recorded(where, line) for where, line in json_lines(path))
 

@@ -45,13 +45,13 @@ class Fault:
         """Raise instead of calling the model, or come back to let it be called."""
 
     def spoil(self, completion: Completion, request: Request) -> Completion:  # noqa: ARG002 - for those who need it
-        """What becomes of a good answer."""
+        """What becomes of a good answer (`completion`) to `request`."""
         return completion
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateLimit(Fault):
-    """429, with the seconds that the provider asks to wait (None: it does not say)."""
+    """429, as RateLimited. retry_after: the seconds that the provider asks to wait (None: it does not say)."""
 
     retry_after: float | None = 1.0
 
@@ -61,7 +61,7 @@ class RateLimit(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerError(Fault):
-    """A failure on the provider's side: 500 to 599."""
+    """A failure on the provider's side, as ProviderUnavailable. status: from 500 to 599."""
 
     status: int = 503
 
@@ -76,7 +76,7 @@ class ServerError(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Timeout(Fault):
-    """No answer within `seconds`, which pass before it fails."""
+    """No answer within `seconds`, which pass before it fails with ProviderTimeout."""
 
     seconds: float = 0.0
 
@@ -95,7 +95,10 @@ class Hang(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class CutStream(Fault):
-    """The connection breaks when this share of the answer has come; a call that is not streamed fails as a whole."""
+    """The connection breaks in the middle of the answer; a call that is not streamed fails as a whole.
+
+    after: the share of the answer, 0 to 1, that comes before. It ends with StreamCut.
+    """
 
     after: float = 0.5
 

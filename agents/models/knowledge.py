@@ -19,7 +19,12 @@ Skill = float | Mapping[str, float]
 
 @dataclass(frozen=True)
 class Question:
-    """A question with a known answer. id: what a run calls it (its text, unless its task has a name or an id)."""
+    """A question with a known answer.
+
+    text: the question. gold: the right answer. options: all answers there are, the right one among them. id: what a
+    run calls it (its text, unless its task has a name or an id). Raises ValidationError when the options are fewer
+    than two, or the right answer is none of them.
+    """
 
     text: str
     gold: str
@@ -58,7 +63,11 @@ def invent(text: str, options: int | Sequence[str] = 4) -> Question:
 
 
 def questions(count: int, *, options: int | Sequence[str] = 4, series: int = 0) -> list[Question]:
-    """Made-up questions, all different, with the right answers that `SimulatedModel(options=…)` holds for right."""
+    """Made-up questions, all different, with the right answers that `SimulatedModel(options=…)` holds for right.
+
+    count: how many. options: the answers to choose from, or their number. series: another number gives others; the
+    same one gives the same. Raises ValidationError when there are fewer than two options.
+    """
     choices = ", ".join(options_of(options))
     return [invent(f"Question {at} of series {series}: which is right, {choices}?", options) for at in range(count)]
 

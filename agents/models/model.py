@@ -99,6 +99,7 @@ class Wrapper:
         return await price(self.model)
 
     async def context_window(self) -> int | None:
+        """The most tokens that the model inside reads; None when that is not known."""
         return await context_window(self.model)
 
     async def complete(self, request: Request, /) -> Completion:

@@ -16,7 +16,8 @@ Reply = str | Completion | Exception
 class FunctionModel:
     """A model that is a function of the request: `function(request)` gives text or a Completion, now or awaited.
 
-    Tokens are estimated when it gives text. An exception that it raises is the call's error.
+    name: what it is called in events and results. Tokens are estimated when the function gives text. An exception
+    that it raises is the call's error.
     """
 
     free = True
@@ -54,6 +55,8 @@ class ScriptError(PhalanxError, AssertionError):
 
 class ScriptedModel:
     """A model that gives prepared replies in order: text, a Completion, or an exception to raise.
+
+    replies: what it gives. name: what it is called in events and errors.
 
     An unexpected call raises ScriptError; so does `assert_done()`, and leaving it as a context manager, when replies
     are left over. `requests` holds every request it was sent. Calls that run at the same time get their replies in

@@ -22,7 +22,11 @@ class AgentResponse(Data):
 
 
 class StreamChunk(Data):
-    """A piece of a streamed answer; the last one is empty, says `is_final`, and carries what the answer took."""
+    """A piece of a streamed answer; the last one is empty and says `is_final`.
+
+    content: the text of the piece. Of the last one, usage: what the answer took; tool_calls: the tools that were
+    called, or that it wants to call; model: who answered.
+    """
 
     content: str = ""
     is_final: bool = False
@@ -46,10 +50,10 @@ class BaseProvider(ABC):
     def chat(self, *args: Any, **options: Any) -> Any:
         """Answer; sync or async.
 
-        It is called with the messages, as mappings with role and content, or with all of it as one text when its
-        first argument is named `prompt` or typed `str`. It gets `temperature`, `max_tokens`, `top_p`, `seed`, `stop`,
-        `tools` and `tool_choice` by these names, in the OpenAI form, as far as it has such arguments or `**options`;
-        a setting that was given and that it has no argument for is an error.
+        args: the messages, as mappings with role and content; or all of it as one text, when its first argument is
+        named `prompt` or typed `str`. options: `temperature`, `max_tokens`, `top_p`, `seed`, `stop`, `tools` and
+        `tool_choice` by these names, in the OpenAI form, as far as it has such arguments or `**options`; a setting
+        that was given and that it has no argument for is an error.
 
         Returns text, an AgentResponse, a mapping or an object with `content` (and `tokens_used`, `tool_calls`), or an
         answer in the OpenAI form. May raise TimeoutError and ConnectionError, after which the call is made again.
@@ -58,7 +62,8 @@ class BaseProvider(ABC):
     def stream_chat(self, *args: Any, **options: Any) -> Any:
         """Answer in pieces (text, StreamChunks, or objects with `content`), sync or async; takes what `chat` takes.
 
-        A class that does not write it is not streamed: its answers come whole.
+        A class that does not write it is not streamed: its answers come whole. What stands here is never called, and
+        raises NotImplementedError.
         """
         raise NotImplementedError(f"{type(self).__name__} does not stream")
 

@@ -28,7 +28,11 @@ FIELDS = ("question", "member", "round", "sample")
 
 @dataclass(frozen=True)
 class Recording:
-    """What a member answered to a question: in which round (0: before seeing others), as which sample (0, 1, …)."""
+    """What a member answered to a question.
+
+    question: its id or text. member: who answered. text: what, as text or as a whole Completion. round: 0 is before
+    seeing others. sample: which of several answers to the same, from 0 on.
+    """
 
     question: str
     member: str
@@ -85,14 +89,16 @@ class RecordedModel:
         members: Mapping[str, str] | None = None,
         name: str = "offline/recorded",
     ) -> RecordedModel:
-        """Answers from data sets: JSON lines, gzipped when the name ends in .gz.
+        """Answers from data sets.
 
-        Each line is {"id", "question", "answers": [{"agent", "round", "text", "parsed", …}]}; an answer's sample is
-        its "sample" or "trial", else its place among the answers of one agent in one round. A question is found by
-        its id, or by its text where only one line has it.
+        paths: files of JSON lines, gzipped when the name ends in .gz. Each line is {"id", "question", "answers":
+        [{"agent", "round", "text", "parsed", …}]}; an answer's sample is its "sample" or "trial", else its place among
+        the answers of one agent in one round. A question is found by its id, or by its text where only one line has
+        it.
         say: "text" gives replies as they were released (or "Answer: " and the parsed answer where there is no text),
         "parsed" only the parsed answer, "both" the text with the parsed answer as its last line. parsed: the field
-        that the parsed answer stands in, for sets that hold several.
+        that the parsed answer stands in, for sets that hold several. members: which recorded agent speaks for a
+        member, by the member's name, where the names differ. name: what the model is called in events and errors.
         Raises ValidationError for a line that cannot be read, LogError for a file that is cut off.
         """
         if say not in ("text", "parsed", "both"):

@@ -14,9 +14,9 @@ from .tool import FunctionTool, Tool, as_tool
 class ToolSet(Data):
     """Tools that belong together, with a description for the model and a hidden configuration.
 
-    config: values given to every tool of the set when it is called (keys, connections); the model never sees them.
-    What a model says goes before them only for arguments that a tool's own schema shows; anything else it says is
-    refused by that schema.
+    name, description: told to the model. tools: in any form an agent takes. config: values given to every tool of the
+    set when it is called (keys, connections); the model never sees them. What a model says goes before them only for
+    arguments that a tool's own schema shows; anything else it says is refused by that schema.
     """
 
     model_config = {"frozen": True, "extra": "forbid", "arbitrary_types_allowed": True}

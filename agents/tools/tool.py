@@ -58,15 +58,22 @@ class BaseTool(ABC):
 
     @abstractmethod
     def execute(self, **arguments: Any) -> Any:
-        """Do it."""
+        """Do it.
+
+        arguments: what the model gave, checked against `parameters`. Returns what the model is shown: text, a JSON
+        value or a ToolResult. Whatever it raises is told to the model as an error.
+        """
 
 
 class FunctionTool:
     """A function as a tool.
 
-    name, description, schema default to the function's name, docstring and type hints. idempotent: it may be
-    repeated when its end is unknown. timeout: seconds. needs_approval: somebody must allow each call.
-    Raises InvalidToolSchemaError when the schema is not one of an object or names arguments the function lacks.
+    func: the function, sync or async. name, description, schema: what the model is told of it; they default to the
+    function's name, docstring and type hints. idempotent: it may be repeated when its end is unknown. timeout:
+    seconds. cost_tier: how dear a call is, "free", "low", "medium" or "high", for those who look.
+    needs_approval: somebody must allow each call.
+    Raises InvalidToolSchemaError when there is no function, or when the schema is not one of an object or names
+    arguments the function lacks.
     """
 
     def __init__(
@@ -106,7 +113,11 @@ class FunctionTool:
         return self._derived
 
     async def execute(self, **arguments: Any) -> Any:
-        """Call the function; a plain function runs in a thread, so that it cannot hold up other members."""
+        """Call the function; a plain function runs in a thread, so that it cannot hold up other members.
+
+        arguments: by name; without a schema of its own they are converted to the types of the function's hints, and
+        pydantic's ValidationError is raised when they cannot be. Returns and raises what the function does.
+        """
         if self._given is None:
             checked = self._arguments().model_validate(arguments)
             arguments = {name: getattr(checked, name) for name in type(checked).model_fields if name in arguments}
@@ -224,7 +235,14 @@ def tool(
     cost_tier: CostTier = "free",
     needs_approval: bool = False,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
-    """Make a function a tool: `@tool` or `@tool(timeout=10, idempotent=True)`. See FunctionTool for the options."""
+    """Make a function a tool: `@tool` or `@tool(timeout=10, idempotent=True)`.
+
+    name, description: what the model is told (default: the function's name and docstring). idempotent: it may be
+    repeated when its end is unknown. timeout: seconds. cost_tier: how dear a call is, "free", "low", "medium" or
+    "high", for those who look. needs_approval: somebody must allow each call.
+    Returns a `FunctionTool`, whose type hints are its schema; raises InvalidToolSchemaError when it is first used, if
+    they can be none.
+    """
 
     def make(function: Callable[..., Any]) -> FunctionTool:
         return FunctionTool(
