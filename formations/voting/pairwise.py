@@ -25,7 +25,7 @@ def margins(votes: Votes) -> Margins:
     """
     names = votes.names
     place = {name: at for at, name in enumerate(names)}
-    bits = votes.total.bit_length() + 1
+    bits = votes.total.bit_length()
     field = [1 << (bits * at) for at in range(len(names))]
     everybody = sum(field)
     rows = [0] * len(names)

@@ -117,7 +117,7 @@ def test_abstentions_say_nothing_and_are_not_wrong() -> None:
 def test_nobody_becomes_certain() -> None:
     unanimous: Votes = {str(at): dict.fromkeys("xyz", "A") for at in range(60)}
     for estimate in (one_coin(unanimous), dawid_skene({**unanimous, "60": dict.fromkeys("xyz", "B")})):
-        assert all(skill is not None and 0.5 < skill < 1 for skill in estimate.skills.values())
+        assert all(skill is not None and 0.5 < skill < 0.995 for skill in estimate.skills.values())
         assert all(abs(weight) < log(200) for weight in [log_odds(skill or 0) for skill in estimate.skills.values()])
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError as PydanticError
 from phalanx.errors import ValidationError
 from phalanx.formations.voting import (
     Ballot,
+    Borda,
     Decision,
     Majority,
     Plurality,
@@ -48,7 +49,7 @@ def test_exactly_two_thirds_is_a_supermajority() -> None:
 
 
 def test_one_other_vote_breaks_unanimity_and_an_abstention_does_not() -> None:
-    assert status(Unanimity(), ["a", "a", "b"]) == ("no_agreement", None)
+    assert status(Unanimity(), [*["a"] * 99, "b"]) == ("no_agreement", None)
     assert status(Unanimity(), ["a", "a", None]) == ("decided", "a")
     assert status(Unanimity(agreement_of="eligible"), ["a", "a", None]) == ("no_agreement", None)
 
@@ -77,6 +78,26 @@ def test_a_whole_number_is_voters_and_a_float_is_a_share_also_after_a_round_trip
         assert again == one
         assert Plurality(min_agreement=1) != Plurality(min_agreement=1.0)
         assert again.decide(["a", "a", "b"]).status == other
+
+
+def test_those_who_abstain_or_are_absent_weigh_what_their_ballot_says_or_one() -> None:
+    ballots: list[RawBallot] = [Ballot("a", weight=3), Ballot(weight=2), None]
+    rule = Plurality(min_agreement="1/2", agreement_of="eligible")
+    assert rule.decide(ballots).winner == "a"
+    assert rule.decide(ballots, eligible=4).status == "no_agreement"
+
+
+def test_who_wins_a_tie_break_still_needs_the_agreement() -> None:
+    ballots: list[RawBallot] = [["b", "c", "a"], ["b", "c", "a"], ["a", "c", "b"], ["a", "c", "b"]]
+    tied = Borda(tie_break=())
+    assert tied.decide(ballots).tied == ("a", "b", "c")
+    chosen = tied.model_copy(update={"tie_break": ("leader",), "min_agreement": 1})
+    assert chosen.decide(ballots, leader="a").winner == "a"
+    assert chosen.decide(ballots, leader="c").status == "no_agreement"
+
+
+def test_the_earliest_is_found_among_ballots_of_every_form() -> None:
+    assert Plurality(tie_break=("earliest",)).decide(["b", "a", Ballot("a"), Ballot("b")]).winner == "b"
 
 
 def test_a_number_of_voters_counts_heads_and_not_weights() -> None:

@@ -59,6 +59,7 @@ def test_the_runoff_passes_votes_on_and_lets_exhausted_ballots_go() -> None:
     assert decision.winner == "b"
     assert decision.tally == {"b": 5, "a": 4, "c": 2}
     assert InstantRunoff().decide(profile("4 a, 3 b, 2 c")).winner == "a"
+    assert InstantRunoff(tie_break=()).decide(profile("3 a, 2 b, 1 cb")).tied == ("a", "b"), "half is no majority"
 
 
 def test_the_runoff_drops_the_one_who_was_weaker_the_stage_before() -> None:
@@ -107,6 +108,7 @@ def test_schulze_finds_the_strongest_chains() -> None:
     decision = Schulze().decide(ballots)
     assert decision.winner == "e"
     assert decision.tally == {"e": 4, "a": 3, "c": 2, "b": 1, "d": 0}
+    assert Schulze().decide(profile("1 ab, 1 ba")).tally == {"a": 1, "b": 1}
 
 
 def test_ranked_pairs_leaves_out_what_would_close_a_circle() -> None:
@@ -118,9 +120,11 @@ def test_ranked_pairs_draws_lots_only_where_order_matters_and_says_so() -> None:
     assert (plain.winner, plain.notes) == ("a", ())
     circle = [RankedPairs().decide(profile("1 abc, 1 bca, 1 cab"), seed=seed) for seed in range(30)]
     assert {each.winner for each in circle} == {"a", "b", "c"}
-    assert all("ordered by lot" in each.notes[0] for each in circle)
+    assert all("ordered by lot" in each.notes[0] and not each.tied for each in circle)
     together = RankedPairs(ties="together", tie_break=()).decide(profile("1 abc, 1 bca, 1 cab"))
     assert (together.tied, together.notes) == (("a", "b", "c"), ())
+    below = RankedPairs(ties="together").decide(profile("1 abcd, 1 bcad, 1 cabd"))
+    assert below.tally == {"a": 3, "b": 3, "c": 3, "d": 0}
 
 
 def test_a_candidate_nobody_scores_cannot_win_and_has_no_score() -> None:
