@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 
 import anyio.to_thread
 
-from phalanx.errors import ConfigurationError, LLMCallError
+from phalanx.errors import AuthenticationFailed, ConfigurationError, LLMCallError
 from phalanx.messages import Completion, Delta, Price, Request, Usage
+from phalanx.runtime.run import waiting
 
 from .classify import Trouble, failure
 from .connection import Connection
@@ -53,6 +54,8 @@ ENVIRONMENT = {
 }
 """Set before LiteLLM is loaded, where the user has not set them."""
 
+# Models that run on a machine of one's own.
+LOCAL = frozenset({"ollama", "ollama_chat"})
 BROKEN = frozenset({"1.106.0", "1.106.1", "1.106.2"})
 """Releases in which each call with tools fails unless `mcp` is installed."""
 
@@ -162,10 +165,23 @@ class LiteLLM:
             async for delta in deltas:
                 yield delta
 
+    def check(self) -> None:
+        """Raise ConfigurationError, which says what to set, when it can only fail for want of a key; loads nothing."""
+        if needs_key(self.provider, self._connection, self._options):
+            try:
+                check_key(self.name, self.provider, self._connection)
+            except AuthenticationFailed as missing:
+                raise ConfigurationError(f"{self.name}: {missing.original_error}") from None
+
     async def price(self) -> Price | None:
-        """US dollars per million tokens: as given, or by LiteLLM's map; None when neither knows."""
+        """US dollars per million tokens: as given, or by LiteLLM's map; None when neither knows.
+
+        A model that Ollama runs on a machine of one's own costs nothing, unless a price is given.
+        """
         if self._price is not None:
             return self._price
+        if self.provider in LOCAL:
+            return FREE
         tariff = self._known(await loaded()).tariff
         return None if tariff is None else tariff.price
 
@@ -191,7 +207,8 @@ class LiteLLM:
         if ways is None:
             if needs_key(self.provider, self._connection, self._options):
                 check_key(self.name, self.provider, self._connection)
-            library = await loaded()
+            with waiting():  # whoever is cancelled while it loads has called nobody
+                library = await loaded()
             if (ways := self._ways) is None:  # nobody else was faster
                 ways = self._ways = self._all_ways(library, self._reached())
         way = ways.of(request, stream=stream)
@@ -219,6 +236,8 @@ class LiteLLM:
         return connection
 
     def _priced(self, usage: Usage) -> Usage:
+        if self._price is None and self.provider in LOCAL:
+            return usage.priced(FREE)
         tariff = self._facts.tariff if self._facts is not None else None
         return tariff.priced(usage) if self._price is None and tariff is not None else usage.priced(self._price)
 

@@ -158,6 +158,27 @@ print(os.environ["LITELLM_MODE"], os.environ["LITELLM_LOCAL_MODEL_COST_MAP"], an
     assert python(code, tmp_path).splitlines() == ["6 False [] None", "True True", "PRODUCTION True True"]
 
 
+def test_who_is_cancelled_while_it_is_still_loading_has_called_nobody(tmp_path: Path) -> None:
+    (tmp_path / "gate.py").write_text("import threading\nbegun, go = threading.Event(), threading.Event()\n")
+    (tmp_path / "litellm.py").write_text("import gate\ngate.begun.set()\ngate.go.wait()\n")
+    code = """
+import anyio, gate
+from phalanx import Agent
+events = []
+async def main():
+    agent = Agent("worker", model="openai/gpt-4o-mini", api_key="none")
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: agent.run("Go.", on_event=events.append))
+        await anyio.to_thread.run_sync(gate.begun.wait)
+        group.cancel_scope.cancel()
+    gate.go.set()
+anyio.run(main)
+end = events[-1]
+print(end.status, end.usage.calls, end.usage.tokens, end.usage.cost)
+"""
+    assert python(code, tmp_path) == "cancelled 0 0 0.0"
+
+
 @pytest.mark.parametrize(("version", "broken"), [("1.106.0", True), ("1.106.2", True), ("1.106.3", False)])
 def test_a_release_that_cannot_work_is_refused_with_the_way_out(tmp_path: Path, version: str, broken: bool) -> None:
     code = f"""
