@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from phalanx.agents.agent import Agent
-from phalanx.agents.models.model import Model
+from phalanx.agents.loop import unknown_price
+from phalanx.agents.models.model import Model, check, is_free, price
 from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
@@ -57,6 +58,8 @@ async def perform(
         streaming=streaming, playback=playback,
     )  # fmt: skip
     run = run.within(limits, owner="this run")
+    if playback is None or not playback.only:
+        await preflight(team, default, money=run.accounts.counts_money)
     run.execution.human, run.execution.answers = human, answers or {}
     if playback is None:
         run.emit(RunStarted, team.name, team.kind, job.description, seed, roster(team), _given(job), _spec(team, log))
@@ -75,6 +78,9 @@ async def perform(
         job.status, job.error = "failed", failure
         status, reason = "failed", str(failure)
         await call_hooks(run.warn, hooks, "on_error", job, failure)
+        raise
+    except BaseException as stop:  # cancelled, or the process is told to end: no time for hooks
+        job.status, job.error = "failed", stop
         raise
     finally:
         run.emit(RunFinished, status, text, reason, run.usage)
@@ -159,6 +165,27 @@ async def work(
 def roster(team: AgentTeam) -> tuple[tuple[str, str], ...]:
     """The members' names and roles, in seat order."""
     return tuple((member.name, member.role.name) for member in team.members)
+
+
+async def preflight(team: AgentTeam, default: Model | None, *, money: bool) -> None:
+    """Look, before anything is spent, whether every member's model can be asked at all.
+
+    money: whether money is limited, so that prices must be known. Raises ConfigurationError, naming the member, for a
+    missing key, or a price that nobody knows.
+    """
+    default = default if team.own_model is None else team.own_model
+    money = money or (team.limits is not None and team.limits.usd is not None)
+    for member in team.members:
+        who: Any = member.who
+        if not isinstance(who, Agent):
+            if hasattr(who, "own_model"):
+                await preflight(who, default, money=money)
+            continue
+        model = await who.model_or(default)
+        check(model)
+        limited = money or (who.limits is not None and who.limits.usd is not None)
+        if limited and not is_free(model) and await price(model) is None:
+            raise unknown_price(model)
 
 
 def _warn(team: AgentTeam, run: Run) -> None:

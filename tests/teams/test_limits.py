@@ -212,6 +212,27 @@ async def test_cancelling_a_team_cancels_every_member_and_the_journal_says_so() 
     assert events[-1].status == "cancelled"
 
 
+@pytest.mark.parametrize("kind", ["agent", "team"])
+async def test_a_task_whose_run_was_cancelled_has_failed_of_that_and_can_be_done_again(kind: str) -> None:
+    waiting = [anyio.sleep_forever]
+
+    async def slow(_: Request) -> str:
+        if waiting:
+            await waiting.pop()()
+        return "done"
+
+    agent = Agent("worker", model=FunctionModel(slow))
+    task = Task("Go.", agent=agent if kind == "agent" else AgentTeam.pipeline([agent]))
+    with anyio.move_on_after(3) as scope:
+        await task.execute()
+    assert scope.cancelled_caught
+    assert task.status == "failed"
+    assert isinstance(task.error, anyio.get_cancelled_exc_class())
+
+    await task.execute()
+    assert (task.status, str(task.result)) == ("completed", "done")
+
+
 async def test_leaving_a_stream_early_cancels_the_team() -> None:
     cancelled: list[str] = []
 
