@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from phalanx.runtime.limits import Limits
     from phalanx.teams.spec import MemberSpec, TeamSpec
     from phalanx.teams.team import AgentTeam
+
+
+OF_ITS_MODEL: Mapping[str, object] = {
+    "price": None, "provider_options": {}, "api_version": None, "organization": None, "timeout": None, "path": None,
+}  # fmt: skip
+"""What a member says of the model it was written for: how that is reached, what it costs, what only it knows."""
 
 
 def read_limits(given: Sequence[str]) -> Limits | None:
@@ -64,17 +70,32 @@ def read_task(given: str) -> str:
 
 
 def read_team(path: Path, model: str | None, api_base: str | None) -> AgentTeam:
-    """The team in a file.
+    """The team in a file: TEAM.yaml, or FILE.py:NAME, the team of that name in a Python file.
 
     model: for every member, whatever the file names. api_base: where models are reached; with `model` for every
     member, else for those that name no address of their own.
     Raises SpecError for what is wrong with the file, OSError when it cannot be read, ConfigurationError for a model
-    that nobody knows.
+    that nobody knows, WrongUse for a Python file without such a team.
     """
-    from phalanx.teams.spec import load_team, spec_of
+    from phalanx.teams.spec import load_team
 
     check_api_base(model, api_base)
-    team = load_team(path)
+    file, colon, name = str(path).rpartition(":")
+    if file.endswith(".py") and colon:
+        return team_like(_from_python(Path(file), name), model, api_base)
+    if path.suffix == ".py":
+        raise WrongUse(f"{str(path)!r} is a Python file: say which team in it, as {path}:NAME")
+    return team_like(load_team(path), model, api_base)
+
+
+def team_like(team: AgentTeam, model: str | None, api_base: str | None) -> AgentTeam:
+    """A team with another model or address for its members, as `read_team` says; the team itself with neither.
+
+    Raises ValidationError when something else is wanted of a team that no file can hold.
+    """
+    from phalanx.teams.spec import spec_of
+
+    check_api_base(model, api_base)
     if model is None and api_base is None:
         return team
     return _with_model(spec_of(team), model, api_base, None).build()
@@ -113,12 +134,32 @@ def _with_model(spec: TeamSpec, model: str | None, api_base: str | None, around:
             )
         here: dict[str, object] = {"model": model, "provider": None, "api_base": api_base}
         if model != own:
-            # A price and options that only another provider knows belong to the model they were written for.
-            here |= {"price": None, "provider_options": {}}
+            here |= OF_ITS_MODEL
         return member.model_copy(update=here)
 
     members = [changed(member) for member in spec.members]
     return spec.model_copy(update={"members": members, "model": model or spec.model})
+
+
+def _from_python(file: Path, name: str) -> AgentTeam:
+    """The team of a name in a Python file, which is run for it as `python FILE` would, but not as __main__."""
+    import importlib.util
+
+    from phalanx.teams.team import AgentTeam
+
+    file.read_bytes()  # an OSError that names the file
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.parent.absolute()))
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    found = getattr(module, name, None)
+    if not isinstance(found, AgentTeam):
+        teams = [each for each, value in vars(module).items() if isinstance(value, AgentTeam)]
+        raise WrongUse(f"{file} has no team {name!r}; it has: {', '.join(teams) or 'none'}")
+    return found
 
 
 def _text(raw: bytes, where: str) -> str:

@@ -55,6 +55,27 @@ def test_the_files_own_model_keeps_its_price(tmp_path: Path) -> None:
     assert asked(team)["own"] == ("openai/house", "http://here/v1", None)
 
 
+def test_how_the_files_own_model_is_reached_is_forgotten_with_it_and_kept_with_it(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """\
+model: azure/house
+members:
+  - {name: a, role: worker, timeout: 30, api_version: "2024-10-21", organization: us, path: general, top_p: 0.5}
+formation: {kind: parallel}
+""",
+    )
+
+    def said(model: str) -> dict[str, object]:
+        agent = read_team(file, model, None).members[0].who
+        assert isinstance(agent, Agent)
+        return {**agent.options.transport, **agent.options.sampling}
+
+    kept = {"timeout": 30.0, "api_version": "2024-10-21", "organization": "us", "path": "general"}
+    assert said("azure/house") == {**kept, "top_p": 0.5}
+    assert said("azure/other") == said("offline/simulated") == {"top_p": 0.5}
+
+
 def test_an_address_alone_is_for_the_members_that_name_none_and_can_be_reached(tmp_path: Path) -> None:
     team = read_team(write(tmp_path, TEAM), None, "http://here/v1")
 
