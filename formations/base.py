@@ -105,6 +105,11 @@ class Member:
     role: Role
     seat: str | None = None
 
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """What it knows: its role's skills, and an agent's tools that are words and no tools."""
+        return (*self.role.skills, *self.who.tools.skills) if isinstance(self.who, Agent) else self.role.skills
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:

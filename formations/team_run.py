@@ -131,7 +131,7 @@ class TeamRun:
         """The `members` (default: those without a special seat) as a prompt shows them: name, role, duty, skills."""
         return "\n".join(
             f"- {member.name} ({member.role.name}): {member.role.described_duty}"
-            + (f" Knows: {', '.join(member.role.skills)}." if member.role.skills else "")
+            + (f" Knows: {', '.join(member.skills)}." if member.skills else "")
             for member in (self.members if members is None else members)
         )
 
@@ -202,9 +202,8 @@ class TeamRun:
 
     def best(self) -> Answer | None:
         """The best answer so far: what is held, else the last answer that anybody gave, else None."""
-        held = None if self._best is None else self._best()
-        if held is not None:
-            return held
+        if self._best is not None:
+            return self._best()
         last = next((outcome for outcome in reversed(self.history) if outcome.ok), None)
         return None if last is None else Answer(last.text, last.answer and last.answer.output, author=last.member)
 
@@ -462,7 +461,7 @@ class _Asking:
         """The outcome, after its event."""
         error = None if failure is None else (str(failure) or type(failure).__name__)
         if status == "cancelled":
-            error = "cancelled: its answer was not needed any more, or the run was"
+            error = "its answer was not needed any more, or the run was cancelled"
         elif status == "timed_out":
             error = "no answer in time"
         usage, text = self.branch.usage, "" if answer is None else answer.content

@@ -54,7 +54,7 @@ class Sizes:
         """The list of all members, with their duties and skills."""
         return sum(
             estimate_tokens(f"- {each.name} ({each.role.name}): {each.role.described_duty} Knows: .\n")
-            + estimate_tokens(", ".join(each.role.skills))
+            + estimate_tokens(", ".join(each.skills))
             for each in self.members
         )
 

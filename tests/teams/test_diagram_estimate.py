@@ -101,6 +101,9 @@ TEAMS: dict[str, tuple[Build, int]] = {
             lead(m), [Agent(Role(name='"a\\b" ' * 9, duty="ü" * 900, skills=("数学" * 50,)), name=f"日本 {at}" * 10,
                             model=m, max_tokens=MOST) for at in range(3)]), 13
     ),
+    "words for tools": (
+        lambda m: AgentTeam.hierarchical(lead(m), agents(3, m, tools=["knotting " * 2000])), 13
+    ),
     "instructions, tools, zones": (
         lambda m: AgentTeam.flat(agents(2, m, instructions="Be brief. " * 99, tools=[search], timezone="UTC",
                                         answer_format="One line.")), 3

@@ -71,6 +71,17 @@ async def test_the_lead_sees_the_roster_and_later_every_result_and_workers_see_t
     assert result == "ada on synthesis 0"
 
 
+async def test_words_given_as_tools_are_skills_to_the_member_and_to_the_lead() -> None:
+    model = Recording({("ada", "plan"): plan(("1", "bob", "Find.", [])), ("ada", "review"): DONE})
+    bob = Agent("researcher", name="bob", skills=["towers"], tools=["web search"])
+    inner = AgentTeam.pipeline(["x"], name="cy")
+    await AgentTeam.hierarchical(Agent("lead", name="ada"), [bob, inner], model=model).run("Do it.")
+    assert "You know: towers, web search." in model.sent("bob", "assignment")
+    shown = {line.split(" ")[1]: line for line in model.sent("ada", "plan").splitlines() if line.startswith("- ")}
+    assert shown["bob"].endswith(" Knows: towers, web search.")
+    assert "Knows" not in shown["cy"]
+
+
 async def test_a_failed_worker_is_shown_to_the_lead_as_failed_and_to_those_who_depend_on_it() -> None:
     model = Recording(
         {
