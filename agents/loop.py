@@ -205,6 +205,14 @@ class _Conversation:
             raise ResponseParseError(completion.text, problem) from problem
 
 
+def unknown_price(model: Model) -> ConfigurationError:
+    """The error of a money limit over a model whose price nobody knows."""
+    return ConfigurationError(
+        f"money is limited but the price of {model.name!r} is not known; "
+        "give it with Agent(…, price=Price(input=…, output=…)), in US dollars per million tokens"
+    )
+
+
 async def ask_model(run: Run, model: Model, request: Request, *, member: str = "") -> Completion:
     """One model call as a step of the run, its worst case reserved, its usage priced.
 
@@ -219,10 +227,7 @@ async def ask_model(run: Run, model: Model, request: Request, *, member: str = "
         if accounts.counts_money and not need.free:
             known = await price(model)
             if known is None:
-                raise ConfigurationError(
-                    f"money is limited but the price of {model.name!r} is not known; "
-                    "give it with Agent(…, price=Price(input=…, output=…)), in US dollars per million tokens"
-                )
+                raise unknown_price(model)
             need = Need(1, worst.tokens, known.of(worst))
 
     async def call(key: str) -> Completion:

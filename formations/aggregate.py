@@ -55,7 +55,10 @@ async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers:
         if hasattr(aggregation, "decide"):
             return vote(aggregation, run, answers)
         function: Callable[[list[str]], object] = aggregation
-        return Answer(str(function([outcome.text for outcome in answers])))
+        text = function([outcome.text for outcome in answers])
+        if not isinstance(text, str):
+            raise TypeError(f"an aggregation function must give text, not {type(text).__name__}")
+        return Answer(text)
     if aggregation == "concat":
         return concat(answers) or Answer("")
     if aggregation == "majority_vote":
@@ -64,8 +67,12 @@ async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers:
     run.begin("aggregate")
     parts = [(label(at), outcome.text) for at, outcome in enumerate(answers)]
     prompt = run.prompts("aggregate", task=run.text(task), answers=fenced_all(parts))
-    result = await run.ask(_aggregator(run.everyone), prompt, stage="aggregate", question=task.id)
-    return Answer(result.content, result.output)
+    outcome = await run.try_ask(_aggregator(run.everyone, answers), prompt, stage="aggregate", question=task.id)
+    run.raise_refusal(outcome)
+    if outcome.answer is None:
+        run.run.warn(f"{outcome.member} could not aggregate ({outcome.error}); the answers stand as they are")
+        return Answer((concat(answers) or Answer("")).text, status="partial")
+    return Answer(outcome.text, outcome.answer.output)
 
 
 def concat(outcomes: Sequence[Outcome]) -> Answer | None:
@@ -83,6 +90,9 @@ def vote(rule: Rule, run: TeamRun, answers: Sequence[Outcome]) -> Answer:
     return Answer(counted.text_of(counted.decision.winner), status="completed", decision=counted.decision)
 
 
-def _aggregator(members: Sequence[Member]) -> Member:
-    seated = next((member for member in members if member.seat == "aggregator"), None)
-    return seated or next(member for member in members if member.seat is None)
+def _aggregator(members: Sequence[Member], answers: Sequence[Outcome] = ()) -> Member:
+    """Who aggregates: the one in the seat, else the first who answered, else the first."""
+    free = [member for member in members if member.seat is None]
+    seated = [member for member in members if member.seat == "aggregator"]
+    answered = {outcome.member for outcome in answers}
+    return (seated or [member for member in free if member.name in answered] or free)[0]

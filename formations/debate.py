@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced_all
 from phalanx.agents.task import Task
+from phalanx.errors import MemberFailed
 from phalanx.messages import Data
 
 from .base import Answer, Asking, Member, Outcome
@@ -67,7 +69,14 @@ class Debate(Deliberation):
         counted = await self.deliberate(run, task)
         judge = run.seat_or_none("judge")
         if judge is not None and not self.is_settled(counted):
-            return await self._judged(run, task, judge, counted)
+            try:
+                return await self._judged(run, task, judge, counted)
+            except MemberFailed as failed:
+                run.run.warn(f"the judge gave no verdict ({failed}); the vote of the last round stands")
+                counted_answer = self.answer(counted)
+                if counted_answer is None:
+                    raise
+                return replace(counted_answer, status="partial")
         answer = self.answer(counted)
         assert answer is not None
         return answer

@@ -79,6 +79,7 @@ class Hierarchical(Gathering):
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         work = _Work(self, run, task)
+        run.hold(work.best)
         await work.delegate(await work.plan())
         while (more := await work.review()) is not None:
             await work.delegate(more)
@@ -119,7 +120,7 @@ class _Work:
             self.run.run.emit(Delegated, each.id, each.worker, each.task, tuple(each.depends_on))
             inside = tuple(other for other in each.depends_on if other not in self.results)
             jobs.append(Job(each.id, self.run.member(each.worker), self._prompt(each), after=inside))
-        self.run.hold(self._best)
+        self.run.hold(self.best)
         before = self._finished()
         outcomes = await self.run.ask_jobs(
             jobs, stage="assignment", round=self.rounds, question=self.task.id, deadline=self.formation.deadline
@@ -208,7 +209,7 @@ class _Work:
     def _shown(self) -> str:
         return fenced_all((_title(self.assigned[id]), _shown(outcome)) for id, outcome in self.results.items())
 
-    def _best(self) -> Answer | None:
+    def best(self) -> Answer | None:
         """What the workers have found, if there is no synthesis of it."""
         return concat([outcome for outcome in self.run.history if outcome.stage == "assignment"])
 

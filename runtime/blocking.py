@@ -19,9 +19,7 @@ def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
     Inside a running event loop (a notebook) it runs in a thread with a loop of its own; the caller's loop stands
     still meanwhile. Context variables are passed on.
     """
-    try:
-        anyio.lowlevel.current_token()
-    except anyio.NoEventLoopError:
+    if not _in_loop():
         return anyio.run(work)
     results: list[T] = []
     failures: list[BaseException] = []
@@ -39,6 +37,14 @@ def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
     if failures:
         raise failures[0]
     return results[0]
+
+
+def _in_loop() -> bool:
+    try:
+        anyio.lowlevel.current_token()
+    except anyio.NoEventLoopError:
+        return False
+    return True
 
 
 def _forget_loop() -> None:

@@ -108,7 +108,7 @@ class TeamResult(AgentResult):
         for outcome in reversed(self.members):
             if outcome.member == name:
                 return outcome
-        raise KeyError(name)
+        raise KeyError(f"{name!r} was not asked; asked were: {', '.join({each.member: None for each in self.members})}")
 
     def usage_by_member(self) -> dict[str, Usage]:
         """What each member cost."""

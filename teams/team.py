@@ -627,6 +627,11 @@ class AgentTeam:
         who = ", ".join(f"{each.name} ({each.seat})" if each.seat else each.name for each in self.members)
         return f"AgentTeam({self.name!r}, {self.formation!r}, members=[{who}])"
 
+    @property
+    def own_model(self) -> Model | None:
+        """The model that was given to the team itself; None when there was none."""
+        return self._model
+
     async def default_model(self) -> Model | None:
         """The team's model, or the environment's when a member needs one and none was named.
 

@@ -57,6 +57,13 @@ def native_tools(model: Model) -> bool | None:
     return getattr(model, "native_tools", None)
 
 
+def check(model: Model) -> None:
+    """Raise ConfigurationError when a model is known to be unable to answer, such as for want of a key; asks nobody."""
+    checking = getattr(model, "check", None)
+    if checking is not None:
+        checking()
+
+
 def is_free(model: Model) -> bool:
     """Whether a model is known to cost nothing, without asking anybody."""
     return bool(getattr(model, "free", False))
@@ -94,6 +101,9 @@ class Wrapper:
     @property
     def free(self) -> bool:
         return is_free(self.model)
+
+    def check(self) -> None:
+        check(self.model)
 
     async def price(self) -> Price | None:
         return await price(self.model)
