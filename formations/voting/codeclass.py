@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from phalanx.errors import ConfigurationError
 from phalanx.messages import Data
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class CodeTests(Data):
         import subprocess
         import tempfile
 
+        if os.name != "posix":
+            raise ConfigurationError("programs are run under limits that only POSIX systems have; use another kind=")
         order = {
             "program": program, "tests": list(self.calls), "seconds": self.seconds, "bytes": self.megabytes * 2**20,
         }  # fmt: skip

@@ -51,8 +51,9 @@ class Decision(Data):
     who wanted someone else than the winner, or than the leaders when there is none.
     cast, abstained, eligible: how many ballots count, how many were given but do not, how many voters there are.
     invalid: the ballots among the abstained that could not be counted. seed: what chance was drawn from. tie_break:
-    the step that decided a tie. fallback: how it was settled after the vote itself did not decide. rule: its kind.
-    notes: where chance or a special case had a say before the last step. explanation: all of it in one sentence.
+    the step that decided a tie. level: those of the tied whom nothing but chance could part. fallback: how it was
+    settled after the vote itself did not decide. rule: its kind. notes: where chance or a special case had a say
+    before the last step. explanation: all of it in one sentence.
     """
 
     status: Status
@@ -68,6 +69,7 @@ class Decision(Data):
     invalid: tuple[Invalid, ...] = ()
     seed: int = 0
     tie_break: Step | None = None
+    level: tuple[str, ...] = ()
     fallback: Fallback | None = None
     rule: str = ""
     notes: tuple[str, ...] = ()
@@ -106,8 +108,8 @@ class Decision(Data):
 
         Counting a tie by its expected worth takes the luck of the draw out of a benchmark.
         """
-        if self.fallback is None and self.tied and (self.status == "tie" or self.tie_break == "random"):
-            return Fraction(self.leaders.count(right), len(self.leaders))
+        if self.fallback is None and self.level:
+            return Fraction(self.level.count(right), len(self.level))
         return Fraction(self.winner == right)
 
 

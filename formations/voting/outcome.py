@@ -99,14 +99,14 @@ class _Vote:
             return self._end("no_agreement", f"no agreement, {lead}")
         if len(leaders) == 1:
             return self._end("decided", self._won(leaders[0]), leaders[0])
-        winner, step = self._break(leaders)
+        winner, step, level = self._break(leaders)
         tie = f"{listed(leaders)} are tied at {plain(self.count.tally[leaders[0]])}"
         if winner is None:
-            return self._end("tie", tie)
+            return self._end("tie", tie, level=level)
         if not self._agreed(winner):
             return self._end("no_agreement", self._too_little([winner]))
         how = f"drawn by lot from seed {self.seed}" if step == "random" else f"chosen by the tie-break {step!r}"
-        return self._end("decided", f"{tie}; {shown(winner)} was {how}", winner, step)
+        return self._end("decided", f"{tie}; {shown(winner)} was {how}", winner, step, level)
 
     def _count(self) -> None:
         self.count = self.rule.count(self.votes)
@@ -163,14 +163,14 @@ class _Vote:
         others = [value for name, value in tally.items() if name != leaders[0]]
         return tally[leaders[0]] - max(others, default=Fraction(0))
 
-    def _break(self, leaders: Sequence[str]) -> tuple[str | None, Step | None]:
-        """Who is left of the tied when the chain of tie-breaks is through, and the step that left only one."""
+    def _break(self, leaders: Sequence[str]) -> tuple[str | None, Step | None, Sequence[str]]:
+        """Who is left when the tie-breaks are through, the step that left only one, and whom only chance could part."""
         left = list(leaders)
         for step in self.rule.tie_break:
-            left = self._narrow(left, step)
+            before, left = left, self._narrow(left, step)
             if len(left) == 1:
-                return left[0], step
-        return None, None
+                return left[0], step, before if step == "random" else ()
+        return None, None, left
 
     def _narrow(self, left: list[str], step: Step) -> list[str]:
         if step == "random":
@@ -219,7 +219,14 @@ class _Vote:
         have = "has" if len(leaders) == 1 else "each have"
         return f"no agreement, {listed(leaders)} {have} {share} of {whole} behind it, which is not enough"
 
-    def _end(self, status: Status, what: str, winner: str | None = None, step: Step | None = None) -> Decision:
+    def _end(
+        self,
+        status: Status,
+        what: str,
+        winner: str | None = None,
+        step: Step | None = None,
+        level: Sequence[str] = (),
+    ) -> Decision:
         votes, count = self.votes, self.count
         tally = dict(sorted(count.tally.items(), key=lambda each: (-each[1], each[0])))
         against = [winner] if winner is not None else list(count.leaders)
@@ -237,6 +244,7 @@ class _Vote:
             invalid=tuple(votes.invalid),
             seed=self.seed,
             tie_break=step,
+            level=tuple(sorted(level)),
             rule=self.rule.kind,
             notes=tuple(count.notes),
             explanation=f"{self.rule.kind}: {what}.",

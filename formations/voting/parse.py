@@ -13,6 +13,7 @@ from typing import Literal
 
 from .bare import LONG, bare, is_abstention
 from .dates import day
+from .formula import formula_key, is_formula
 from .kinds import DecimalMark, Kind, Percent
 from .numbers import Measure, number
 
@@ -229,47 +230,9 @@ def _member(part: str, decimal: DecimalMark) -> Key | None:
     return None if read is None else (read.kind, read.key)
 
 
-_FORMULA = re.compile(r"\\[a-zA-Z]+|[\^=√π∞≤≥<>]|\d[a-zA-Z(]|[a-zA-Z)]\d")
-
-
 def _formula(answer: str) -> Reading | None:
-    """A formula: only spaces and ways to write LaTeX are evened out, and upper and lower case are kept apart."""
-    short_words = all(len(word) <= 2 for word in re.findall(r"[a-zA-Z]+", re.sub(r"\\[a-zA-Z]+", "", answer)))
-    operators = re.fullmatch(r"[\w\s.+\-*/^()=,×÷−]+", answer) and re.search(r"[\w)]\s*[-+*/^×÷−]\s*[\w(]", answer)
-    interval = re.fullmatch(r"[(\[][^()\[\]]+,[^()\[\]]+[)\]]", answer)
-    if (
-        not interval
-        and not ("\\" in answer and _FORMULA.search(answer))
-        and not (short_words and (operators or _FORMULA.search(answer)))
-    ):
-        return None
-    return Reading("formula", formula_key(answer)) if formula_key(answer) else None
-
-
-_EVENED = (
-    (r"\\(?:left|right|displaystyle|,|!|;|:|quad|qquad)(?![a-zA-Z])", ""),
-    (r"\\[dt]frac", r"\\frac"),
-    (r"\\(?:text|mathrm|mbox|textbf|mathbf|textrm|operatorname)\s*\{([^{}]*)\}", r"\1"),
-    (r"\\(?:times|cdot)(?![a-zA-Z])|[×·]", "*"),
-    (r"\\div(?![a-zA-Z])|÷", "/"),
-    (r"√", r"\\sqrt"),
-    (r"π", r"\\pi"),
-    (r"[−–]", "-"),
-    (r"\\([%$&#_{}])", r"\1"),
-    (r"\^\s*\{?\\circ\}?", "°"),
-    (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-    (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
-    (r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
-    (r"([\^_])\{(\w)\}", r"\1\2"),
-    (r"\\\s|[\s$]", ""),
-)
-
-
-def formula_key(answer: str) -> str:
-    """A formula with the ways of writing it evened out."""
-    for pattern, plain in _EVENED:
-        answer = re.sub(pattern, plain, answer)
-    return answer.rstrip(".")
+    key = formula_key(answer) if is_formula(answer) else ""
+    return Reading("formula", key) if key else None
 
 
 def _text(answer: str) -> Reading | None:

@@ -224,6 +224,9 @@ def test_a_tie_is_worth_its_share_of_being_right() -> None:
     tie, drawn = Plurality(tie_break=()).decide(["a", "b"]), Plurality().decide(["a", "b"])
     for decision in (tie, drawn):
         assert [decision.credit(right) for right in "abc"] == [Fraction(1, 2), Fraction(1, 2), 0]
+    narrowed = Plurality(tie_break=("verifier", "random")).decide(["a", "b", "c"], verified={"a": 1, "b": 1})
+    assert [narrowed.credit(right) for right in "abc"] == [Fraction(1, 2), Fraction(1, 2), 0]
+    assert (narrowed.tied, narrowed.level) == (("a", "b", "c"), ("a", "b"))
     first = Plurality(tie_break=("earliest",)).decide(["a", "b"])
     assert [first.credit(right) for right in "ab"] == [1, 0]
     assert Majority().decide(["a", "b"]).credit("a") == 0

@@ -148,6 +148,7 @@ DIFFERENT = [
     ("x-y", "xy"), ("3:2", "32"), ("12:30", "1230"), ("B", "b"), ("2024", "2024-01-01"), ("x^2", "x2"), ("5 km", "5 m"),
     ("no", "No one"), ("yes", "yesterday"), ("not guilty", "guilty"), ("Smith-Jones", "Smith, Jones"), ("2pi", "2"),
     ("5 in", "5 ft"), ("\\frac{1}{2}", "\\frac{2}{1}"), ("3 of 5", "3"), ("Monday–Friday", "Monday Friday"),
+    ("x = 2 3", "x = 23"), ("x^{2}3", "x^{23}"),
 ]  # fmt: skip
 
 
