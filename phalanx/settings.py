@@ -5,7 +5,7 @@ PHALANX_PROVIDER     the default provider, when no model is named
 PHALANX_API_KEY      a key that goes before the provider's own
 PHALANX_TEMPERATURE  the default sampling temperature
 PHALANX_HOME         where the command line keeps its runs
-PHALANX_LOG_LEVEL    the command line's log level
+PHALANX_LOG_LEVEL    from what level on the command line and verbose agents log (default: WARNING and INFO)
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ DEFAULT_MAX_TOKENS = 4096
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says; None where it says nothing."""
+    """What the environment says; None where it says nothing.
+
+    model: "provider/name". provider: its name. api_key: a key, which no repr shows. temperature: of sampling. home:
+    a folder. log_level: a level's name, in the words of whoever set it.
+    """
 
     model: str | None = None
     provider: str | None = None
@@ -77,6 +81,6 @@ def logger() -> FilteringBoundLogger:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint for an error message: ' (did you mean …?)' with the known word most like `word`, or nothing."""
+    """A hint for an error message: ' (did you mean …?)' with the one of the `known` words most like `word`, or ''."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
