@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .ballots import Content
 from .decision import Step, shown
@@ -95,6 +95,8 @@ class Approvals(VotingRule):
 
     kind: Literal["approvals"] = "approvals"
     tie_break: tuple[Step, ...] = ("votes", "random")
+
+    tells_backing: ClassVar[bool] = True
 
     def admit(self, content: Content) -> Content:
         if isinstance(content, (str, frozenset)):

@@ -111,7 +111,8 @@ class _Vote:
     def _count(self) -> None:
         self.count = self.rule.count(self.votes)
         for group in self.votes.groups:
-            tops, backs = self.rule.preferred(group.content), self.rule.backs(group.content)
+            tops = self.rule.preferred(group.content)
+            backs = self.rule.backs(group.content) if self.rule.tells_backing else tops
             self.sides.append((group, tops, backs))
             for name in backs or ():
                 backing = self.backing.get(name)

@@ -42,7 +42,9 @@ class VotingRule(Data):
     tie_break: tuple[Step, ...] = DEFAULT_TIE_BREAK
     on_invalid: OnInvalid = "error"
 
+    # Whether the rule has its own word on a ballot's weight (`weigh`), and on whom it counts for (`backs`).
     weighs: ClassVar[bool] = False
+    tells_backing: ClassVar[bool] = False
 
     def __eq__(self, other: object) -> bool:
         # By what is written: one voter (1) and all of them (1.0) are equal as numbers.
