@@ -17,8 +17,9 @@ class Model(Protocol):
 
     It may also have: `stream(request)`, an async iterator of Delta whose last carries the completion; `price()`, a
     coroutine that gives its Price or None if it is not known; `context_window()`, a coroutine that gives the most
-    tokens it reads; `native_tools`, whether it takes tool definitions (None: not known); `aclose()`. The functions of
-    this file use them where they are there.
+    tokens it reads; `native_tools`, whether it takes tool definitions (None: not known); `free`, whether it is known
+    to cost nothing; `check()`, which raises ConfigurationError when it cannot answer, asking nobody; `aclose()`. The
+    functions of this file use them where they are there.
     """
 
     @property
@@ -103,6 +104,7 @@ class Wrapper:
         return is_free(self.model)
 
     def check(self) -> None:
+        """Raise ConfigurationError when the model inside is known to be unable to answer; asks nobody."""
         check(self.model)
 
     async def price(self) -> Price | None:
