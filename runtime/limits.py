@@ -8,7 +8,7 @@ are integers inside (money in 10^-12 US dollars), so that reservations return to
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
@@ -18,8 +18,9 @@ import anyio.from_thread
 import anyio.lowlevel
 from pydantic import Field
 
-from phalanx.errors import LimitExceeded
+from phalanx.errors import LimitExceeded, ValidationError
 from phalanx.messages import Data, Usage
+from phalanx.settings import nearest
 
 What = Literal["calls", "tokens", "usd"]
 PICO = 10**12
@@ -38,6 +39,20 @@ class Limits(Data):
     seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     depth: int | None = Field(default=None, ge=0)
     concurrency: int | None = Field(default=None, ge=1)
+
+
+def as_limits(given: Limits | Mapping[str, float] | None) -> Limits | None:
+    """Limits from a `Limits` or its fields; None stays None. Raises ValidationError, naming the field, for others."""
+    if given is None or isinstance(given, Limits):
+        return given
+    if not isinstance(given, Mapping):
+        raise ValidationError(f"limits={given!r} is no Limits; write limits=Limits(calls=10, usd=0.5)")
+    for name in given:
+        if name not in Limits.model_fields:
+            known = ", ".join(Limits.model_fields)
+            hint = nearest(str(name), Limits.model_fields)
+            raise ValidationError(f"there is no limit {name!r}{hint}; there are: {known}")
+    return Limits.model_validate(given)
 
 
 class Need:

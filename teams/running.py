@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,12 @@ from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
-from phalanx.errors import ConfigurationError, LimitExceeded, LogError, TeamError, ValidationError
+from phalanx.errors import ConfigurationError, LimitExceeded, LogError, ReplayDivergence, TeamError, ValidationError
 from phalanx.formations.base import Answer
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
 from phalanx.runtime.human import Human, Question, RunPaused
-from phalanx.runtime.limits import Limits
+from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log
 from phalanx.runtime.playback import ANY_MODEL, Playback
 from phalanx.runtime.run import Listener, Run
@@ -57,6 +58,9 @@ async def perform(
         team.name, limits=team.limits, log=log, seed=seed, run_id=run_id, listeners=listeners,
         streaming=streaming, playback=playback,
     )  # fmt: skip
+    limits = as_limits(limits)
+    if playback is None and log is not None and await log.read(f"run/{run_id}"):
+        raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
     run = run.within(limits, owner="this run")
     if playback is None or not playback.only:
         await preflight(team, default, money=run.accounts.counts_money)
@@ -89,14 +93,28 @@ async def perform(
     return result
 
 
-async def journal_of(team: AgentTeam, run_id: str, log: Log | None, **options: Any) -> tuple[Log, Playback]:
+async def journal_of(
+    team: AgentTeam, run_id: str, log: Log | None, *, same_team: bool = True, **options: Any
+) -> tuple[Log, Playback]:
+    """The log and the journal of a recorded run.
+
+    same_team: the team must be the one that began it, as far as its formation and roster tell. Raises
+    ConfigurationError without a log, LogError for a run that is not there, ReplayDivergence for another team.
+    """
     journal = log or team.log
     if journal is None:
         raise ConfigurationError("there is no log to read the run from; give log=…, or a team with log=…")
     records = [record for _, record in await journal.read(f"run/{run_id}")]
     if not records:
         raise LogError(f"there is no run {run_id!r} in this log")
-    return journal, Playback(records, **options)
+    playback = Playback(records, **options)
+    if same_team:
+        begun, now = (playback.start.formation, playback.start.roster), (team.kind, roster(team))
+        if begun[0] != now[0]:
+            raise ReplayDivergence(run_id, "the team's formation", begun[0], now[0])
+        if begun[1] != now[1]:
+            raise ReplayDivergence(run_id, "the team's members", begun[1], now[1])
+    return journal, playback
 
 
 def _spec(team: AgentTeam, log: Log | None) -> str | None:
@@ -121,7 +139,9 @@ async def work(
     questions: tuple[Question, ...] = ()
     try:
         with run.deadline(seconds, of_run=True) as scope:
-            given = await team.formation(inside, task)
+            given = team.formation(inside, task)
+            if inspect.isawaitable(given):
+                given = await given
             answer = given if isinstance(given, Answer) else Answer(_text(given, team.kind))
         if scope.cancelled_caught:
             assert seconds is not None

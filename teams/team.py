@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
+import pydantic
+
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import Model, close
 from phalanx.agents.models.resolve import resolve, resolve_now
@@ -30,7 +32,7 @@ from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
 from phalanx.runtime.human import Human
-from phalanx.runtime.limits import Limits
+from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log, MemoryLog
 from phalanx.runtime.playback import Decision, Playback, fork
 from phalanx.runtime.run import Listener, Run, new_run_id
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 P = ParamSpec("P")
+F = TypeVar("F", bound=FormationModel)
 
 
 class TeamOptions(TypedDict, total=False):
@@ -91,6 +94,8 @@ class AgentTeam:
     prompts: its own text for prompt slots. hooks: on_start, on_complete, on_error. board: a blackboard that outlives
     single runs (default: a new one for each run). log: where runs are journaled (default: in memory, run by run).
 
+    Any other keyword is refused (`unknown` holds it), with the nearest that exists.
+
     Raises ConfigurationError or ValidationError when the members and the formation do not fit.
     """
 
@@ -119,7 +124,13 @@ class AgentTeam:
         hooks: Hooks = None,
         board: Blackboard | None = None,
         log: Log | None = None,
+        **unknown: object,
     ) -> None:
+        for word in unknown:
+            words = (*TeamOptions.__annotations__, "agents", "formation", "seats", *formation_options(formation))
+            raise ConfigurationError(
+                f"a team has no option {word!r}{nearest(word, words)}; api_base and the like belong to its agents"
+            )
         if isinstance(formation, Formation):
             if agents is not None or seats is not None:
                 raise ConfigurationError("this formation brings its own members: leave agents= and seats= out")
@@ -132,7 +143,13 @@ class AgentTeam:
             board = source.board if board is None else board
             log = source.log if log is None else log
             formation = source.formation
-        self.formation = Flat() if formation is None else formation
+        self.formation = (
+            made(
+                Flat,
+            )
+            if formation is None
+            else formation
+        )
         if isinstance(self.formation, type) or not callable(self.formation):
             raise ConfigurationError(
                 f"formation={self.formation!r} is no formation: give a value such as Debate(rounds=2), "
@@ -143,7 +160,7 @@ class AgentTeam:
         self.name = name or self.kind
         if "/" in self.name:
             raise ValidationError(f"a team's name must not hold '/': {self.name!r}")
-        self.limits, self.prompts, self.hooks = limits, Prompts(prompts), hooks_of(hooks)
+        self.limits, self.prompts, self.hooks = as_limits(limits), Prompts(prompts), hooks_of(hooks)
         if isinstance(self.formation, FormationModel):
             self.formation.check(self.members)
         elif not self.members:
@@ -187,7 +204,7 @@ class AgentTeam:
         if verifier is not None:
             seats["verifier"] = verifier
         workers = either("subagents", subagents, "support_agents", support_agents)
-        formation = Hierarchical(max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks)
+        formation = made(Hierarchical, max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks)
         return cls(workers, formation=formation, seats=seats, **options)
 
     @classmethod
@@ -213,8 +230,8 @@ class AgentTeam:
 
         Returns the team. Raises ConfigurationError without members or for an unknown aggregation.
         """
-        formation = Flat(
-            shared_memory=shared_memory, rounds=rounds, aggregation=aggregation, quorum=quorum, deadline=deadline
+        formation = made(
+            Flat, shared_memory=shared_memory, rounds=rounds, aggregation=aggregation, quorum=quorum, deadline=deadline
         )
         return cls(agents, formation=formation, seats=seats_of(aggregator=aggregator), **options)
 
@@ -236,7 +253,7 @@ class AgentTeam:
 
         Returns the team. Its run raises MemberFailed when a stage fails.
         """
-        return cls(agents, formation=Pipeline(validators=validators or {}, retries=retries), **options)
+        return cls(agents, formation=made(Pipeline, validators=validators or {}, retries=retries), **options)
 
     @classmethod
     @_with_team_options
@@ -259,7 +276,7 @@ class AgentTeam:
 
         Returns the team. Its run raises QuorumMissed when too few answer.
         """
-        formation = Parallel(aggregation=aggregation, quorum=quorum, deadline=deadline)
+        formation = made(Parallel, aggregation=aggregation, quorum=quorum, deadline=deadline)
         return cls(agents, formation=formation, seats=seats_of(aggregator=aggregator), **options)
 
     @classmethod
@@ -286,7 +303,8 @@ class AgentTeam:
 
         Returns the team. Its result's `decision` holds tally and margin; without agreement `status` is "undecided".
         """
-        formation = Consensus(
+        formation = made(
+            Consensus,
             min_agreement=min_agreement, rounds=rounds, rule=rule, exchange=exchange,
             equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
         )  # fmt: skip
@@ -325,7 +343,8 @@ class AgentTeam:
 
         Returns the team. Peers are shown anonymously, shuffled by the run's seed.
         """
-        formation = Debate(
+        formation = made(
+            Debate,
             rounds=rounds, topology=topology, view=view, update=update, follow=follow, stubbornness=stubbornness,
             trigger=trigger, rule=rule or Plurality(tie_break=()), equivalence=equivalence or Equivalence(),
             quorum=quorum, deadline=deadline,
@@ -359,14 +378,12 @@ class AgentTeam:
         ConfigurationError and ValidationError before anything is spent.
         """
         journal = log or self.log
-        if run_id is not None and journal is not None and await journal.read(f"run/{run_id}"):
-            raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
         return await perform(
             self,
             Task.of(task, context),
             limits,
             seed,
-            run_id or new_run_id(),
+            fresh_id(run_id),
             journal,
             _listeners(on_event),
             human=human,
@@ -442,7 +459,7 @@ class AgentTeam:
 
         Raises LogError when there is no such run or step, and what `run` raises.
         """
-        journal, whole = await journal_of(self, run_id, log)
+        journal, whole = await journal_of(self, run_id, log, same_team=False)
         fresh = new_id or new_run_id()
         playback = Playback(await fork(journal, whole, run_id, at, fresh), strict=False)
         return await perform(
@@ -480,7 +497,7 @@ class AgentTeam:
 
         async def work(listener: Listener) -> TeamResult:
             job = Task.of(task, context)
-            return await perform(self, job, limits, seed, run_id or new_run_id(), self.log, (listener,), streaming=True)
+            return await perform(self, job, limits, seed, fresh_id(run_id), self.log, (listener,), streaming=True)
 
         return EventStream(work)
 
@@ -498,7 +515,7 @@ class AgentTeam:
 
         Takes and raises what `run` does; nothing begins before the handle is entered or iterated over.
         """
-        name, job, journal = run_id or new_run_id(), Task.of(task, context), log or self.log
+        name, job, journal = fresh_id(run_id), Task.of(task, context), log or self.log
 
         async def work(listener: Listener, human: Human) -> TeamResult:
             return await perform(self, job, limits, seed, name, journal, (listener,), streaming=True, human=human)
@@ -670,6 +687,29 @@ class Formation:
     parallel = staticmethod(_like(AgentTeam.parallel))
     consensus = staticmethod(_like(AgentTeam.consensus))
     debate = staticmethod(_like(AgentTeam.debate))
+
+
+def formation_options(formation: object) -> tuple[str, ...]:
+    """The names of a formation's options, for hints."""
+    return (*getattr(type(formation), "model_fields", ()), *getattr(formation, "seats", ()),
+            *getattr(formation, "optional_seats", ()))  # fmt: skip
+
+
+def made(kind: type[F], **options: Any) -> F:
+    """A formation from its options. Raises ValidationError, naming the option, for a value that cannot be."""
+    try:
+        return kind(**options)
+    except pydantic.ValidationError as problem:
+        first = problem.errors()[0]
+        option = ".".join(str(part) for part in first["loc"])
+        raise ValidationError(f"{option}={first['input']!r}: {first['msg']}") from None
+
+
+def fresh_id(run_id: str | None) -> str:
+    """A run's id: as given, or a new one. Raises ValidationError for an empty one."""
+    if run_id is not None and not run_id.strip():
+        raise ValidationError("run_id is empty; leave it out for a new one")
+    return run_id or new_run_id()
 
 
 def _listeners(on_event: Listener | None) -> tuple[Listener, ...]:

@@ -165,6 +165,11 @@ class LiteLLM:
             async for delta in deltas:
                 yield delta
 
+    @property
+    def api_base(self) -> str | None:
+        """The server it was told to ask; None for the provider's own."""
+        return self._connection.api_base
+
     def check(self) -> None:
         """Raise ConfigurationError, which says what to set, when it can only fail for want of a key; loads nothing."""
         if needs_key(self.provider, self._connection, self._options):

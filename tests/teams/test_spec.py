@@ -352,8 +352,8 @@ def test_no_secret_stands_in_the_error_that_refuses_it() -> None:
 async def test_a_team_that_cannot_be_written_can_still_be_run_with_a_journal() -> None:
     log = MemoryLog()
     log.instant = False
-    team = AgentTeam.parallel(["a"], aggregation=len, model=FunctionModel(lambda _: "yes"), log=log)
-    assert await team.run("Go.") == "1"
+    team = AgentTeam.parallel(["a"], aggregation=max, model=FunctionModel(lambda _: "yes"), log=log)
+    assert await team.run("Go.") == "yes"
 
 
 # -- the published schema ------------------------------------------------------------------------------------------
