@@ -211,8 +211,8 @@ class Agent:
     ) -> EventStream[AgentResult]:
         """Do a task and iterate over all events of its run as they happen, tokens included; `.result` is the answer.
 
-        Leaving the loop early, or the `async with` block, cancels the run. Takes what `run` does, run_id included,
-        and the iteration raises what `run` does.
+        Leaving its `async with` block cancels the run; so does letting go of a stream that was not entered. Takes
+        what `run` does, run_id included, and the iteration raises what `run` does.
         """
         return EventStream(
             lambda listener: perform(

@@ -21,7 +21,8 @@ class EventStream(Generic[T]):
             async for event in events: ...
         events.result
 
-    A plain `async for` works too; a run whose stream nobody holds any more is cancelled. An error of the run is
+    A plain `async for` works too: breaking out of it cancels the run once nobody holds the stream any more; to be
+    sure of when, use `async with`. An error of the run is
     raised by the iteration. The iterator can be used once. behind: how many events it keeps for a reader that is
     slower than the run; the run never waits for its readers.
     """

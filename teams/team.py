@@ -491,8 +491,8 @@ class AgentTeam:
     ) -> EventStream[TeamResult]:
         """Do a task and iterate over its events as they happen, tokens and nested teams included.
 
-        `.result` holds the result after the last event. Leaving the loop early cancels the run and all its members.
-        Takes and raises what `run` does.
+        `.result` holds the result after the last event. Leaving its `async with` block cancels the run and all its
+        members; so does letting go of a stream that was not entered. Takes and raises what `run` does.
         """
 
         async def work(listener: Listener) -> TeamResult:

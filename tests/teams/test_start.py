@@ -125,7 +125,7 @@ async def test_a_judge_that_fails_leaves_the_vote() -> None:
 async def test_a_lead_stopped_after_its_plan_has_no_answer_to_give() -> None:
     from phalanx import LimitExceeded
 
-    plan = {"assignments": [{"id": "1", "worker": "b", "task": "x"}]}
+    plan: dict[str, object] = {"assignments": [{"id": "1", "worker": "b", "task": "x"}]}
     model = Recording({("a", "plan"): plan})
     with pytest.raises(LimitExceeded) as caught:
         await AgentTeam.hierarchical("a", ["b"], model=model).run("Go.", limits=Limits(calls=1))
