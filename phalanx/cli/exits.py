@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, PAUSED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
 EXIT_CODES = """\b
 Exit codes:
@@ -19,6 +19,7 @@ Exit codes:
   3    undecided or partial: there is an answer, with a reservation
   4    stopped by a limit
   5    configuration: no model, no key, a setting that cannot work
+  6    paused: it waits for an answer or a decision of yours
   130  interrupted (143: terminated)"""
 
 

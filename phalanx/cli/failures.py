@@ -6,13 +6,28 @@ import os
 import sys
 from pathlib import Path
 
-from phalanx.errors import AuthenticationFailed, ConfigurationError, LimitExceeded, PhalanxError, ValidationError
+from phalanx.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    LimitExceeded,
+    LogError,
+    PhalanxError,
+    UncertainStep,
+    ValidationError,
+)
 from phalanx.messages import Usage
 
-from .exits import COMPLETED, CONFIGURATION, FAILED, INTERRUPTED, STOPPED, UNDECIDED, USAGE, give_up
+from .exits import COMPLETED, CONFIGURATION, FAILED, INTERRUPTED, PAUSED, STOPPED, UNDECIDED, USAGE, give_up
 from .text import advised, one_line, spent
 
-_BY_STATUS = {"completed": COMPLETED, "undecided": UNDECIDED, "partial": UNDECIDED, "stopped": STOPPED}
+_BY_STATUS = {
+    "completed": COMPLETED,
+    "undecided": UNDECIDED,
+    "partial": UNDECIDED,
+    "stopped": STOPPED,
+    "paused": PAUSED,
+    "cancelled": INTERRUPTED,
+}
 
 
 class WrongUse(Exception):
@@ -43,7 +58,9 @@ def code_of(failure: BaseException) -> int:
         return STOPPED
     if isinstance(failure, ConfigurationError | AuthenticationFailed):
         return CONFIGURATION
-    if isinstance(failure, WrongUse | ValidationError | OSError):
+    if isinstance(failure, UncertainStep):
+        return PAUSED
+    if isinstance(failure, WrongUse | ValidationError | LogError | OSError):
         return USAGE
     return CONFIGURATION if _died_of_configuration(failure) else FAILED
 

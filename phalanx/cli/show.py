@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from .watch import View
 
-COLOURS = {"completed": "green", "undecided": "yellow", "partial": "yellow", "stopped": "yellow", "failed": "red"}
+COLOURS = {"completed": "green", "undecided": "yellow", "partial": "yellow", "stopped": "yellow", "paused": "yellow",
+           "failed": "red"}  # fmt: skip
 
 
 def console(file: TextIO | None = None) -> Console:

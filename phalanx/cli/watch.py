@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from phalanx.agents.task import Context
     from phalanx.runtime.events import AnyEvent
     from phalanx.runtime.limits import Limits
+    from phalanx.runtime.log import Log
+    from phalanx.runtime.run import Listener
     from phalanx.teams.result import TeamResult
     from phalanx.teams.team import AgentTeam
 
@@ -59,25 +61,35 @@ def watch(
     streaming: ask for streamed answers, so that the view sees words as they come. also: gets every event too.
     Raises what `team.run` raises; Interrupted, after every member was cancelled, on Ctrl-C and on SIGTERM.
     """
+    from phalanx.agents.task import Task
+    from phalanx.runtime.run import new_run_id
+    from phalanx.teams.running import perform
+
+    async def start(see: Listener) -> TeamResult:
+        job = Task.of(task, context)
+        return await perform(team, job, limits, seed, new_run_id(), None, (see,), streaming=streaming)
+
+    return attend(team, start, view, also=also)
+
+
+def attend(
+    team: AgentTeam,
+    start: Callable[[Listener], Awaitable[TeamResult]],
+    view: View,
+    *,
+    also: Callable[[AnyEvent], None] | None = None,
+    log: Log | None = None,
+) -> TeamResult:
+    """Let a team do what `start` begins, in an event loop of its own; what `watch` says holds here too.
+
+    start: begins the run and gives its result; it tells every event to the listener that it gets. log: closed at the
+    end, whatever happens.
+    """
 
     def see(event: AnyEvent) -> None:
         view.see(event)
         if also is not None:
             also(event)
-
-    async def ask() -> TeamResult:
-        if not streaming:
-            return await team.run(task, context, limits=limits, seed=seed, on_event=see)
-        events = team.stream(task, context, limits=limits, seed=seed)
-        try:
-            async for event in events:
-                see(event)
-        except BaseException:
-            await events.aclose()
-            async for event in events:  # what the run said while it was cancelled: what it has spent
-                see(event)
-            raise
-        return events.result
 
     async def work() -> TeamResult:
         failure: Exception | None = None
@@ -85,13 +97,16 @@ def watch(
             async with anyio.create_task_group() as group:
                 group.start_soon(_keep_drawing, view)
                 try:
-                    result = await ask()
+                    result = await start(see)
                 except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
                     failure = problem
                 group.cancel_scope.cancel()
         finally:
             with anyio.move_on_after(CLOSING, shield=True):
                 await team.aclose()
+            if log is not None:
+                with anyio.move_on_after(CLOSING, shield=True):
+                    await log.aclose()
         if failure is not None:
             raise failure
         return result

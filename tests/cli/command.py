@@ -179,9 +179,9 @@ def on_terminal(
 
 
 def clean(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which no provider has a key, no Ollama is found and nothing is set."""
+    """An environment in which no provider has a key, no Ollama is found and runs are kept where the command works."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}
-    return {"PYTHONUTF8": "1", "OLLAMA_HOST": "127.0.0.1:9", **kept, **(more or {})}
+    return {"PYTHONUTF8": "1", "OLLAMA_HOST": "127.0.0.1:9", "PHALANX_HOME": ".phalanx", **kept, **(more or {})}
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> Done:

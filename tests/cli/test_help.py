@@ -12,7 +12,9 @@ import pytest
 
 from tests.cli.command import Done, clean, phalanx, several
 
-COMMANDS = ("run", "demo", "diagram", "doctor", "init")
+COMMANDS = (
+    "run", "runs", "show", "why", "resume", "replay", "fork", "export", "demo", "diagram", "doctor", "init",
+)  # fmt: skip
 
 
 def test_the_version_is_the_installed_one(tmp_path: Path) -> None:
