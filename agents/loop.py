@@ -252,7 +252,7 @@ async def _priced(model: Model, completion: Completion) -> Completion:
     return replace(completion, usage=usage.priced(await price(model)))
 
 
-TEXT_CALL = re.compile(r"```tool_call\s*\n(.*?)```", re.DOTALL)
+TEXT_CALL = re.compile(r"```tool_call[^\S\n]*+\n(.*?)```", re.DOTALL)
 
 
 def calls_in_text(text: str) -> tuple[ToolCall, ...]:
@@ -266,7 +266,7 @@ def calls_in_text(text: str) -> tuple[ToolCall, ...]:
             name, arguments = str(wish["name"]), wish.get("arguments") or {}
             if not isinstance(arguments, dict):
                 raise TypeError("arguments must be an object")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             problem, arguments = f'the block is not {{"name": …, "arguments": {{…}}}}: {error}', {}
         calls.append(ToolCall(id=f"text-{at}", tool_name=name, parameters=arguments, arguments_error=problem))
     return tuple(calls)

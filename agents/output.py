@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -15,7 +16,16 @@ from phalanx.errors import ValidationError
 from phalanx.messages import OutputSpec
 
 T = TypeVar("T")
-_BLOCK = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+# No two of its parts can match the same line end: else it would take time quadratic in a run of them.
+_BLOCK = re.compile(r"```(?:json)?[^\S\n]*+\n(.*?)```", re.DOTALL)
+# What is read of an answer: the most characters of each end that are searched for JSON, and the effort put into it.
+# A value that does not parse costs the characters that were read for it and CANDIDATE, so that no answer, however
+# malformed, holds up the event loop.
+ENDS = 200_000
+EFFORT = 2_000_000
+CANDIDATE = 500
+TOO_DEEP = 10_000
+MOST_BLOCKS = 200
 
 
 class Shape(Generic[T]):
@@ -63,23 +73,33 @@ class Shape(Generic[T]):
                 return self.adapter.validate_json(json.dumps(candidate))
             except PydanticError as problem:
                 first = first or ValueError(_said(problem))
+            except RecursionError:
+                first = first or ValueError("it is nested too deeply")
         raise first or ValueError("there is no JSON value in it")
 
 
 def _json_values(text: str) -> Iterator[Any]:
     """Every JSON value in a text, the most deliberate first: the whole text, code blocks, then what is found in it."""
-    for whole in (text, *_BLOCK.findall(text)):
+    for whole in (text, *islice((each[1] for each in _BLOCK.finditer(text)), MOST_BLOCKS)):
         try:
             yield json.loads(whole)
-        except ValueError:
-            continue
-    decoder = json.JSONDecoder()
-    at = 0
-    while (found := re.compile(r"[{\[]").search(text, at)) is not None:
-        try:
-            value, at = decoder.raw_decode(text, found.start())
         except (ValueError, RecursionError):
-            at = found.start() + 1
+            continue
+    if len(text) > 2 * ENDS:
+        text = f"{text[:ENDS]}\n{text[-ENDS:]}"
+    decoder, opening = json.JSONDecoder(), re.compile(r"[{\[]")
+    at, left = 0, EFFORT
+    while left > 0 and (found := opening.search(text, at)) is not None:
+        start = found.start()
+        left -= CANDIDATE
+        try:
+            value, at = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as problem:
+            left -= problem.pos - start
+            at = start + 1
+        except (ValueError, RecursionError):
+            left -= TOO_DEEP
+            at = start + 1
         else:
             yield value
 
