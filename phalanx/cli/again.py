@@ -101,7 +101,9 @@ def fork(options: AgainOptions) -> int:
         async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - what is recorded is not streamed
             return await team.fork(story.run_id, options.at, log=log, limits=limits, on_event=see)
 
-        return Work(team=team, start=start, log=log)
+        # Its journal begins as the old team's did, so that with another one it can be forked again and not resumed.
+        changed = options.team is not None or options.model is not None or options.api_base is not None
+        return Work(team=team, start=start, log=log, kept=not changed)
 
     return present(options.output, prepare)
 

@@ -43,7 +43,7 @@ class Work:
     """What a command lets a team do.
 
     start: begins it; it gets who listens, and whether words are shown as they come. log: what to close at the end.
-    kept: whether the run is in the file of runs, so that it can be resumed.
+    kept: whether the run can be resumed from the file of runs.
     """
 
     team: AgentTeam

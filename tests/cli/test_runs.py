@@ -288,6 +288,8 @@ def test_what_a_model_wrote_cannot_act_on_the_terminal_that_shows_it(tmp_path: P
         assert done.code == 0, done.err
         assert not {"\x1b", "\x9b", "\u202e", "\x07"} & set(done.out + done.err)
     assert "\\x1b[2J" in ends[1].out
+    # Both said the same, word for word; whose it was is told by the label it was shown under.
+    assert 'ada, revises, round 1: its own answer (drafts alone); bob, drafts alone as "Response A"' in ends[5].out
     assert "[bold]no markup[/bold]" in ends[2].out
 
 
