@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -27,8 +28,8 @@ Aggregation = Annotated[
 NAMED = ("synthesize", "concat", "majority_vote")
 
 
-def check_aggregation(aggregation: object) -> None:
-    """Raise ConfigurationError when it is no way to aggregate."""
+def check_aggregation(aggregation: object, members: Sequence[Member]) -> None:
+    """Raise ConfigurationError when it is no way to aggregate, or leaves an aggregator among `members` idle."""
     if isinstance(aggregation, str):
         if aggregation not in NAMED:
             raise ConfigurationError(
@@ -37,6 +38,12 @@ def check_aggregation(aggregation: object) -> None:
             )
     elif not callable(aggregation) and not hasattr(aggregation, "decide"):
         raise ConfigurationError(f"aggregation={aggregation!r} is no name, no rule and no function")
+    idle = next((member.name for member in members if member.seat == "aggregator"), None)
+    if idle is not None and aggregation != "synthesize":
+        raise ConfigurationError(
+            f"aggregator={idle!r} would never be asked: only aggregation='synthesize' has an aggregator; "
+            "give that, or leave the aggregator out"
+        )
 
 
 def aggregation_asks(aggregation: object, members: Sequence[Member], reads: int) -> list[Asking]:
@@ -49,13 +56,16 @@ def aggregation_asks(aggregation: object, members: Sequence[Member], reads: int)
 async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers: Sequence[Outcome]) -> Answer:
     """One answer from several.
 
-    Raises MemberFailed or LimitExceeded when the aggregator cannot be asked; what a user's function raises.
+    A user's function may be async. Raises LimitExceeded when the aggregator may not be asked, TypeError when the
+    function gives no text, and what it raises itself.
     """
     if not isinstance(aggregation, str):
         if hasattr(aggregation, "decide"):
             return vote(aggregation, run, answers)
         function: Callable[[list[str]], object] = aggregation
         text = function([outcome.text for outcome in answers])
+        if inspect.isawaitable(text):
+            text = await text
         if not isinstance(text, str):
             raise TypeError(f"an aggregation function must give text, not {type(text).__name__}")
         return Answer(text)
@@ -82,8 +92,11 @@ def concat(outcomes: Sequence[Outcome]) -> Answer | None:
 
 
 def vote(rule: Rule, run: TeamRun, answers: Sequence[Outcome]) -> Answer:
-    """The answer a rule decides on; a tie or a missing agreement is told, not broken silently."""
-    counted = count(answers, rule, Equivalence(), eligible=len(answers), seed=run.seed)
+    """The answer a rule decides on; a tie or a missing agreement is told, not broken silently.
+
+    Members that were asked and gave no answer are eligible and did not vote.
+    """
+    counted = count(answers, rule, Equivalence(), eligible=len(run.members), seed=run.seed)
     run.record(counted, 0)
     if counted.decision.winner is None:
         return Answer(undecided_text(counted.decision), status="undecided", decision=counted.decision)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
+from phalanx.agents.prompts import fenced_all, label
 from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
 
-from .base import Answer, Member, Outcome
+from .base import Answer, Asking, Member, Outcome
 from .count import Counted, ballots_of, count
-from .rounds import Deliberation, own_answer
+from .rounds import Deliberation, Seen, cut, own_answer
 from .rule_field import RuleField
 from .team_run import TeamRun
-from .voting import Majority, Plurality, Rule, VotingRule, cannot_change
+from .voting import Approval, Majority, Plurality, Rule, Unanimity, VotingRule, cannot_change
+from .voting.counting import HeadCount
 
 
 class Consensus(Deliberation):
     """Members answer unseen; equal answers are merged and counted; without agreement they see each other's solutions.
 
     min_agreement: how many members must agree, as a number, or what part of the ballots cast (0.75); default: more
-    than half. rule: another rule than plurality with that agreement. exchange: "solutions" (only the set of answers
-    proposed so far, Kaesberg et al. 2025) or "messages" (each one's own and its peers' full answers). rounds: of
-    exchange, stopping as soon as there is agreement. Without agreement in the end the status is "undecided" and the
-    text that of the plurality, if there is one.
+    than half. rule: another rule than plurality with that agreement. exchange: "solutions" (the set of all answers
+    proposed so far, by anybody, each once; Kaesberg et al. 2025) or "messages" (each one's own and its peers' full
+    answers; only here does the topology matter). rounds: of exchange, stopping as soon as there is agreement. Without
+    agreement in the end the status is "undecided" and the text that of the plurality, if there is one.
     """
 
     kind: Literal["consensus"] = "consensus"
@@ -64,28 +68,76 @@ class Consensus(Deliberation):
     def is_settled(self, counted: Counted) -> bool:
         return counted.decision.status == "decided"
 
-    def is_certain(self, run: TeamRun, latest: Mapping[str, Outcome]) -> bool:
-        rule = self.the_rule()
-        if len(latest) < self.needed(len(run.members)) or not isinstance(rule, VotingRule):
-            return False
+    def lacking(self, run: TeamRun, latest: Mapping[str, Outcome]) -> int:
+        members, answered, rule = len(run.members), len(latest), self.the_rule()
+        if not isinstance(rule, HeadCount | Approval):
+            return members  # no certainty before the last answer
+        least = max(self.needed(members), _least(rule, members))
+        if answered < least:
+            return least - answered
         counted = self.count(run, latest)
-        if not self.is_settled(counted):
-            return False
-        out = len(run.members) - len(latest)
-        return cannot_change(ballots_of(counted), out, rule, eligible=len(run.members))
+        out = members - answered
+        ballots = ballots_of(counted)
+        sizes = [size for _, size in Counter(each.choice for each in ballots if each is not None).most_common(2)]
+        first, second = (*sizes, 0, 0)[:2]
+        # Those still out may all join the second, so the first must be ahead by as many; and each further answer brings
+        # that nearer by two at most. An answer that joins two classes can only make this look again too late.
+        short = max(-((first - second - out) // 2), _least(rule, members - ballots.count(None)) - first)
+        if short > 0 and not rule.weighs:
+            return short
+        if self.is_settled(counted) and cannot_change(ballots, out, rule, eligible=members):
+            return 0
+        return 1
 
-    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
+    def plan(self, members: Sequence[Member]) -> list[Asking]:
+        if self.exchange == "messages":
+            return super().plan(members)
+        free = [member.name for member in members if member.seat is None]
+        asks = [Asking(name, "draft") for name in free]
+        for round in range(1, self.rounds + 1):
+            asks += [Asking(name, "revise", round, round * len(free)) for name in free]
+        return asks
+
+    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome], seen: Seen) -> str:
         contract = run.prompts("answer_line")
         if self.exchange == "messages":
             return run.prompts(
-                "revise", task=run.text(task), own=own_answer(own), peers=self.peers(peers, {}), contract=contract,
-                stubbornness="Change your answer only for a reason you can name.",
+                "revise", task=run.text(task), own=own_answer(own), peers=self.peers(peers, seen.choices),
+                contract=contract, stubbornness="Change your answer only for a reason you can name.",
             )  # fmt: skip
-        everyone = [*peers, *([] if own is None else [own])]
-        return run.prompts("exchange", task=run.text(task), solutions=self.peers(everyone, {}), contract=contract)
+        return run.prompts("exchange", task=run.text(task), solutions=self.solutions(seen), contract=contract)
+
+    def solutions(self, seen: Seen) -> str:
+        """All answers proposed so far as data: anonymous, in no order, each once, cut to the budget.
+
+        seen: the counts so far, and the member's own chance.
+        """
+        texts: dict[str, None] = {}
+        for counted in seen.counts:
+            for name, outcome in counted.outcomes.items():
+                text = outcome.text if self.view == "full" else counted.choices[name]
+                if text is not None:
+                    texts[cut(text, self.peer_tokens)] = None
+        order = list(texts)
+        seen.chance.shuffle(order)
+        return fenced_all((label(at), text) for at, text in enumerate(order))
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         counted = await self.deliberate(run, task)
         answer = self.answer(counted)
         assert answer is not None
         return answer
+
+
+def _least(rule: VotingRule, members: int) -> int:
+    """How many votes the winner has at least, if everybody who is still out votes for another."""
+    if rule.weighs:
+        return 1
+    if isinstance(rule, Unanimity):
+        return members
+    if isinstance(rule, Majority):
+        return members // 2 + 1
+    asked = rule.min_agreement
+    if asked is None:
+        return 1
+    return asked if isinstance(asked, int) else -((-Fraction(asked) * members) // 1)

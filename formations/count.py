@@ -41,7 +41,9 @@ def count(outcomes: Sequence[Outcome], rule: Rule, equivalence: Equivalence, *, 
 
     outcomes: one answer a member. eligible: how many may vote, those who gave no answer included.
     """
-    partition = equivalence.classes([equivalence.read(outcome.text) for outcome in outcomes])
+    # Each text is read once, however many wrote it.
+    said = {text: equivalence.read(text) for text in dict.fromkeys(outcome.text for outcome in outcomes)}
+    partition = equivalence.classes([said[outcome.text] for outcome in outcomes])
     choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
     read = {outcome.member: outcome for outcome in outcomes}
     decision = rule.decide(_ballots(read, choices), seed=seed, eligible=eligible)

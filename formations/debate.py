@@ -16,7 +16,7 @@ from phalanx.messages import Data
 
 from .base import Answer, Asking, Member, Outcome
 from .count import Counted, count
-from .rounds import Deliberation, cut, own_answer
+from .rounds import Deliberation, Seen, cut, own_answer
 from .rule_field import RuleField
 from .team_run import TeamRun
 from .voting import Ballot, Decision, Plurality, Rule, Unanimity
@@ -44,6 +44,7 @@ class Debate(Deliberation):
 
     least: ClassVar[int] = 2
     optional_seats: ClassVar[tuple[str, ...]] = ("judge",)
+    typed_seats: ClassVar[tuple[str, ...]] = ("judge",)
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         judge = next((member.name for member in members if member.seat == "judge"), None)
@@ -59,9 +60,9 @@ class Debate(Deliberation):
         """Whether all who answered agree, by a count (`counted`)."""
         return len(counted.decision.tally) == 1 and None not in counted.choices.values()
 
-    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
+    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome], seen: Seen) -> str:
         return run.prompts(
-            "revise", task=run.text(task), own=own_answer(own), peers=self.peers(peers, {}),
+            "revise", task=run.text(task), own=own_answer(own), peers=self.peers(peers, seen.choices),
             stubbornness=_WEIGH[(self.stubbornness + 2) // 4], contract=run.prompts("answer_line"),
         )  # fmt: skip
 

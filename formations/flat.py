@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.task import Task
+from phalanx.errors import ValidationError
 
 from .aggregate import Aggregation, aggregate, aggregation_asks, check_aggregation, concat
 from .base import Answer, Asking, Member, Outcome
@@ -21,7 +22,8 @@ class Flat(Gathering):
     shared_memory: they speak in turn and each sees what stands on the board; without it all work at once and blind.
     rounds: how often each speaks (more than once only makes sense with a shared memory). aggregation: "synthesize"
     (the aggregator, else the first member, writes one answer), "concat", "majority_vote", a rule, or a function of
-    the texts. view_tokens: how much of the board a member is shown. quorum: how many must answer (default: one).
+    the texts (it may be async). view_tokens: how much of the board a member is shown. quorum: how many must answer
+    (default: one). deadline: seconds for the blind gathering; those who speak in turn have none.
     """
 
     kind: Literal["flat"] = "flat"
@@ -34,11 +36,16 @@ class Flat(Gathering):
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
 
     def check(self, members: Sequence[Member]) -> None:
-        """Raise ConfigurationError, ValidationError or ValueError when it cannot work with these `members`."""
+        """Raise ConfigurationError or ValidationError when it cannot work with these `members`."""
         super().check(members)
-        check_aggregation(self.aggregation)
+        check_aggregation(self.aggregation, members)
         if self.rounds > 1 and not self.shared_memory:
-            raise ValueError("flat with shared_memory=False is blind: rounds must be 1 (use debate for revisions)")
+            raise ValidationError("flat with shared_memory=False is blind: rounds must be 1 (use debate for revisions)")
+        if self.deadline is not None and self.shared_memory:
+            raise ValidationError(
+                "flat with shared_memory=True speaks in turn: deadline= is for shared_memory=False; "
+                "give each member Limits(seconds=…), or the team"
+            )
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         free = [member for member in members if member.seat is None]
@@ -54,15 +61,16 @@ class Flat(Gathering):
         for round in range(self.rounds):
             run.begin("turn", round)
             if self.shared_memory:
-                said = await self._in_turn(run, task, round)
+                said = await self._in_turn(run, task, round, said)
             else:
                 prompt = run.prompts("draft", task=run.text(task))
                 said = await self.gather(run, prompt, stage="turn", question=task.id, best=concat)
         return await aggregate(self.aggregation, run, task, run.require(said, self.needed(len(run.members))))
 
-    async def _in_turn(self, run: TeamRun, task: Task, round: int) -> list[Outcome]:
+    async def _in_turn(self, run: TeamRun, task: Task, round: int, before: Sequence[Outcome]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        run.hold(lambda: concat(outcomes))
+        # Of those whose turn has not come, what they said in the round before.
+        run.hold(lambda: concat([*outcomes, *before[len(outcomes) :]]))
         for member in run.members:
             board, shown = await run.see(member, tokens=self.view_tokens, about=task.description)
             prompt = run.prompts("turn", task=run.text(task), roster=run.names(), board=board)

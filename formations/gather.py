@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.output import Shape
-from phalanx.errors import ValidationError
+from phalanx.errors import ConfigurationError, ValidationError
 
 from .base import FormationModel, Member, Outcome
 from .team_run import Best, Say, TeamRun, Until
@@ -25,8 +25,17 @@ class Gathering(FormationModel):
     quorum: StrictInt | StrictFloat | None = None
     deadline: float | None = Field(default=None, gt=0)
 
+    typed_seats: ClassVar[tuple[str, ...]] = ()
+    """The seats whose answers have a form of their own, which only an agent can be asked for."""
+
     def check(self, members: Sequence[Member]) -> None:
         super().check(members)
+        for member in members:
+            if member.seat in self.typed_seats and hasattr(member.who, "run_inside"):
+                raise ConfigurationError(
+                    f"the seat {member.seat!r} needs an agent: it answers in a form of its own, and the team "
+                    f"{member.name!r} answers in plain text"
+                )
         free = sum(member.seat is None for member in members)
         if isinstance(self.quorum, int) and not 1 <= self.quorum <= free:
             raise ValidationError(f"quorum={self.quorum} cannot be met by {free} members; it must be from 1 to {free}")

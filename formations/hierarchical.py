@@ -39,7 +39,7 @@ class Hierarchical(Gathering):
     """
 
     kind: Literal["hierarchical"] = "hierarchical"
-    max_stalls: int = Field(default=3, ge=0)
+    max_stalls: int = Field(default=3, ge=1)
     max_rounds: int = Field(default=3, ge=1)
     review: bool = True
     reworks: int = Field(default=1, ge=0)
@@ -47,6 +47,7 @@ class Hierarchical(Gathering):
 
     seats: ClassVar[tuple[str, ...]] = ("lead",)
     optional_seats: ClassVar[tuple[str, ...]] = ("verifier",)
+    typed_seats: ClassVar[tuple[str, ...]] = ("lead", "verifier")
 
     def check(self, members: Sequence[Member]) -> None:
         super().check(members)
@@ -137,7 +138,7 @@ class _Work:
     async def review(self) -> list[Assignment] | None:
         """What the lead wants done besides; None when it is done, or may not go on."""
         formation = self.formation
-        if not formation.review or self.rounds >= formation.max_rounds or self.stalls >= max(formation.max_stalls, 1):
+        if not formation.review or self.rounds >= formation.max_rounds or self.stalls >= formation.max_stalls:
             return None
         self.run.begin("review", self.rounds - 1)
         prompt = self.run.prompts("review", task=self.text, roster=self.run.roster(), results=self._shown())

@@ -23,7 +23,7 @@ class Parallel(Gathering):
 
     def check(self, members: Sequence[Member]) -> None:
         super().check(members)
-        check_aggregation(self.aggregation)
+        check_aggregation(self.aggregation, members)
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         free = [member for member in members if member.seat is None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -16,15 +17,16 @@ from phalanx.settings import nearest
 from .base import Answer, Asking, FormationModel, Member
 from .team_run import TeamRun
 
-Validator = Callable[[AgentResult], "str | bool | None"]
+Validator = Callable[[AgentResult], "str | bool | Awaitable[str | bool | None] | None"]
 
 
 class Pipeline(FormationModel):
     """Each member improves what the one before it made; the last one's is the answer.
 
-    Stages are typed by their agents' `output`. validators: by member name, a function of the stage's result that
-    gives None or True when it is good, else what is wrong with it. retries: how often a stage is asked again when its
-    validator objects. A stage that fails, or never satisfies its validator, stops the pipeline with MemberFailed.
+    Stages are typed by their agents' `output`. validators: by member name, a function of the stage's result, perhaps
+    async, that gives None or True when it is good, else what is wrong with it. retries: how often a stage is asked
+    again when its validator objects; without validators it has no meaning. A stage that fails, or never satisfies its
+    validator, stops the pipeline with MemberFailed.
     """
 
     kind: Literal["pipeline"] = "pipeline"
@@ -69,12 +71,15 @@ class Pipeline(FormationModel):
             return result
         for attempt in range(self.retries + 1):
             verdict = validator(result)
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
             if verdict is None or verdict is True:
                 return result
             objection = verdict if isinstance(verdict, str) else "the stage's validator rejected it"
             if attempt < self.retries:
                 again = run.prompts(
-                    "rework", task=prompt, answer=fenced(result.content, member.name), objection=objection
-                )
+                    "rework", task=prompt, answer=fenced(result.content, member.name),
+                    objection=fenced(objection, "the validator"),
+                )  # fmt: skip
                 result = await run.ask(member, again, stage="stage", round=at, attempt=attempt + 1, question=task.id)
         raise MemberFailed(member.name, run.history[-1], f"did not satisfy its validator: {objection}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -20,12 +21,25 @@ from phalanx.agents.task import Task
 from .base import Answer, Asking, Member, Outcome
 from .count import Counted, undecided_text
 from .gather import Gathering
-from .team_run import TeamRun
+from .team_run import TeamRun, Until
 from .voting import Equivalence
 
 Topology = Literal["auto", "full", "ring", "star"]
 View = Literal["full", "answer"]
 Update = Literal["free", "conformist", "follower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a revision may look back on: the counts so far, the last one last, and the member's own chance."""
+
+    counts: Sequence[Counted]
+    chance: random.Random
+
+    @property
+    def choices(self) -> Mapping[str, str | None]:
+        """What each member's last answer was counted as."""
+        return self.counts[-1].choices
 
 
 class Deliberation(Gathering):
@@ -35,9 +49,9 @@ class Deliberation(Gathering):
     first member sees all, the others see it), "auto" (full up to four members, then ring). view: peers' full texts,
     or only their answers. update: "free" (everybody revises), "conformist" (those who agree with the plurality keep
     their answer), "follower" (with probability `follow` a member takes over the plurality's answer instead of
-    revising; Choi et al. 2025, arXiv:2508.17536). trigger: revise "always", or only "on_disagreement" of the drafts.
-    equivalence: which answers count as the same. peer_tokens: the most that is shown of one peer's text.
-    quorum: how many members must answer in a round (default: half).
+    revising; Choi et al. 2025, arXiv:2508.17536). follow: only has a meaning with update="follower". trigger: revise
+    "always", or only "on_disagreement" of the drafts. equivalence: which answers count as the same. peer_tokens: the
+    most that is shown of one peer's text. quorum: how many members must answer in a round (default: half).
     """
 
     rounds: int = Field(default=1, ge=0)
@@ -79,17 +93,20 @@ class Deliberation(Gathering):
         """The decision on the members' `latest` answers in a run (`run`); a subclass names its rule."""
         raise NotImplementedError
 
-    def is_certain(self, run: TeamRun, latest: Mapping[str, Outcome]) -> bool:  # noqa: ARG002
-        """Whether the answers so far decide, whatever the others say; then the others need not be waited for.
+    def lacking(self, run: TeamRun, latest: Mapping[str, Outcome]) -> int:  # noqa: ARG002
+        """How many more answers there must be before those given can be certain to decide, whatever the others say.
 
-        run: the run. latest: the last answer of each member that gave one.
+        Zero: they do now, and nobody needs to be waited for. It is asked again when so many more have come; a number
+        too small costs a count, one too large an answer that was not needed. run: the run. latest: the last answer of
+        each member that gave one.
         """
-        return False
+        return len(run.members)
 
-    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome]) -> str:
+    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome], seen: Seen) -> str:
         """What a member is told in a revision; a subclass has the words.
 
         run, task: of which run, on which task. own: its own last answer, if it gave one. peers: the answers it sees.
+        seen: what there was before.
         """
         raise NotImplementedError
 
@@ -106,27 +123,28 @@ class Deliberation(Gathering):
         drafts = await self.gather(
             run, run.prompts("draft", task=run.text(task)) + contract, stage="draft", question=task.id,
             best=lambda done: self.answer(self.count(run, _by_name(done))),
-            until=lambda done: self.is_certain(run, _by_name(done)),
+            until=self._until(run, {}),
         )  # fmt: skip
         run.require(drafts, needed)
         latest = {outcome.member: outcome for outcome in drafts if outcome.ok}
-        counted = self._counted(run, 0, latest)
+        counts = [self._counted(run, 0, latest)]
         for round in range(1, self.rounds + 1):
-            if self.is_settled(counted) and (round > 1 or self.trigger == "on_disagreement"):
+            if self.is_settled(counts[-1]) and (round > 1 or self.trigger == "on_disagreement"):
                 break
             run.begin("revise", round)
-            said = await self._revise(run, task, round, latest, counted)
+            said = await self._revise(run, task, round, latest, counts)
             for outcome in said:
                 run.raise_refusal(outcome)
             latest = {**latest, **{outcome.member: outcome for outcome in said if outcome.ok}}
-            counted = self._counted(run, round, latest)
-        return counted
+            counts.append(self._counted(run, round, latest))
+        return counts[-1]
 
     async def _revise(
-        self, run: TeamRun, task: Task, round: int, latest: Mapping[str, Outcome], counted: Counted
+        self, run: TeamRun, task: Task, round: int, latest: Mapping[str, Outcome], counts: Sequence[Counted]
     ) -> list[Outcome]:
         prompts: dict[str, str] = {}
         taken: list[Outcome] = []
+        counted = counts[-1]
         leader = counted.leader
         for seat, member in enumerate(run.members):
             own = latest.get(member.name)
@@ -142,14 +160,29 @@ class Deliberation(Gathering):
                 if run.members[at].name in latest
             ]
             chance.shuffle(peers)
-            prompts[member.name] = self.revision(run, task, own, peers)
+            prompts[member.name] = self.revision(run, task, own, peers, Seen(counts, chance))
         asked = [member for member in run.members if member.name in prompts]
         kept = {name: outcome for name, outcome in latest.items() if name not in prompts}
         said = await self.gather(
             run, prompts, stage="revise", round=round, members=asked, question=task.id,
-            until=lambda done: self.is_certain(run, {**kept, **_by_name(taken), **_by_name(done)}),
+            until=self._until(run, {**kept, **_by_name(taken)}),
         )  # fmt: skip
         return taken + said
+
+    def _until(self, run: TeamRun, kept: Mapping[str, Outcome]) -> Until:
+        """Whether the answers so far are certain to decide; looks only when they can."""
+        due = 0
+
+        def until(done: Sequence[Outcome]) -> bool:
+            nonlocal due
+            latest = {**kept, **_by_name(done)}
+            if len(latest) < due:
+                return False
+            lacking = self.lacking(run, latest)
+            due = len(latest) + lacking
+            return lacking == 0
+
+        return until
 
     def _counted(self, run: TeamRun, round: int, latest: Mapping[str, Outcome]) -> Counted:
         counted = self.count(run, latest)
@@ -172,7 +205,7 @@ class Deliberation(Gathering):
         return Answer(counted.text_of(leader), status="undecided", decision=decision, author=counted.author_of(leader))
 
     def peers(self, peers: Sequence[Outcome], counted: Mapping[str, str | None]) -> str:
-        """Peers' answers as data: anonymous, each text once, cut to the budget.
+        """Peers' answers as data: anonymous, cut to the budget; full texts each once, mere answers one for each peer.
 
         peers: the answers. counted: what each was counted as, by member, for a view that shows no more than that.
         """
@@ -182,7 +215,8 @@ class Deliberation(Gathering):
             if self.view == "answer":
                 text = counted.get(outcome.member) or "(no answer)"
             text = cut(text, self.peer_tokens)
-            if text not in texts:
+            # How many gave an answer is all that a mere answer says.
+            if self.view == "answer" or text not in texts:
                 texts.append(text)
         return fenced_all((label(at), text) for at, text in enumerate(texts))
 

@@ -11,6 +11,9 @@ from phalanx.errors import ConfigurationError, ValidationError
 from phalanx.formations.base import FormationModel, Member
 from phalanx.settings import nearest
 
+MOST = 100
+"""The most characters of a member's name."""
+
 Who = Any  # an Agent, a Role, a team, or a name; checked by `member_of`
 
 
@@ -42,6 +45,13 @@ def members_of(agents: Sequence[Who], seats: Mapping[str, Who], formation: objec
         raise ConfigurationError(
             f"{names[twice[0]]} members are named {twice[0]!r}; give each a name of its own: Agent(…, name=…)"
         )
+    folded: dict[str, str] = {}
+    for name in names:
+        if (other := folded.setdefault(name.casefold(), name)) != name:
+            raise ConfigurationError(
+                f"members {other!r} and {name!r} differ only in case, which models mix up; "
+                "give one of them another name"
+            )
     return tuple(members)
 
 
@@ -61,6 +71,15 @@ def member_of(who: Who, seat: str | None) -> Member:
 def _named(name: str) -> str:
     if "/" in name:
         raise ValidationError(f"a member's name must not hold '/': {name!r}; give name=…")
+    if not name.strip():
+        raise ConfigurationError("a member's name is empty")
+    if len(name) > MOST:
+        raise ValidationError(f"a member's name has at most {MOST} characters, not {len(name)}: {name[:40]!r}…")
+    # Control, format and separator characters and lone surrogates: names stand in prompts, fences, paths and logs.
+    if odd := next((each for each in name if not each.isprintable()), None):
+        raise ValidationError(
+            f"a member's name must be printable on one line: {name!r} holds U+{ord(odd):04X}; give name=…"
+        )
     return name
 
 
