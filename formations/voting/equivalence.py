@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .numbers import Measure
     from .parse import Reading
 
+ROUNDING = Fraction(1, 10**9)
+
 Relation = Callable[[str, str], bool]
 """Whether two texts mean the same; it is asked both ways round, and both must agree."""
 
@@ -34,7 +36,9 @@ class Equivalence(Data):
     fallbacks: where to look when a reply states no answer explicitly: "whole" takes all of it; "line", "bold",
     "choice", "number" guess, and are for replies that end in their answer. options: the choice letters ("ABCD"), or the
     text of each.
-    tolerance, absolute_tolerance: how far numbers may be apart, as a share of the larger one or in itself. units:
+    tolerance, absolute_tolerance: how far numbers may be apart, as a share of the larger one or in itself; a tolerance
+    of up to 1e-9 is about rounding, and two different whole numbers are then never the same. x = 2 is the same as 2,
+    but not as y = 2. units:
     "compatible" lets 18 and $18 be the same but not 5 km and 5 m, "strict" also asks for the same unit, "ignore" looks
     at numbers as they are written. percent: 50% is 0.5 ("hundredths") or 50 ("plain"). decimal, day_first: how 1,234
     and 3/4/2024 are read.
@@ -47,7 +51,7 @@ class Equivalence(Data):
     kind: Kind | Literal["code"] = "auto"
     fallbacks: tuple[Fallback, ...] = ("whole",)
     options: dict[str, str] | str | None = None
-    tolerance: Quantity = Fraction(1, 10**9)
+    tolerance: Quantity = ROUNDING
     absolute_tolerance: Quantity = 0
     units: Literal["compatible", "strict", "ignore"] = "compatible"
     percent: Percent = "hundredths"
@@ -214,12 +218,17 @@ class _Judge:
 
 
 def agree(one: Measure, other: Measure, how: Equivalence) -> bool:
-    """Whether two numbers are the same within the tolerance and their units do not contradict."""
+    """Whether two numbers are the same within the tolerance and neither their units nor their variables contradict."""
+    if one.variable and other.variable and one.variable != other.variable:
+        return False
     here, there = one.value, other.value
     if how.units != "ignore":
         if one.unit != other.unit and (how.units == "strict" or (one.unit and other.unit)):
             return False
         if one.unit == other.unit:
             here, there = one.base, other.base
-    slack = max(exact(how.tolerance) * max(abs(here), abs(there)), exact(how.absolute_tolerance))
+    share = exact(how.tolerance)
+    if share <= ROUNDING and one.value.denominator == other.value.denominator == 1:
+        share = Fraction(0)  # whole numbers are not rounded
+    slack = max(share * max(abs(here), abs(there)), exact(how.absolute_tolerance))
     return abs(here - there) <= slack

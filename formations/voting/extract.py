@@ -44,8 +44,8 @@ def extract(reply: str, fallbacks: Sequence[Fallback] = ()) -> Extracted | None:
 def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extracted]:
     """What a reply states as its answer, the last statement first; nothing when the last one says there is none.
 
-    fallbacks: what may be taken, in this order, when nothing is explicit. Reasoning between <think> tags is not part
-    of the reply.
+    fallbacks: what may be taken, in this order, when nothing is explicit; an answer that is announced and then left out
+    ("Answer:" and no more) is explicit too. Reasoning between <think> tags is not part of the reply.
     """
     shown = _THINKING.sub("", reply[-MAX_CHARS:])
     shown = re.split(r"</think(?:ing)?>", shown, flags=re.I)[-1].strip()
@@ -57,15 +57,15 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
         return
     explicit = False
     for how, read in _explicit(shown):
-        if text := read():
+        explicit = True
+        if text := _DASHES.sub("", read()):
             if is_abstention(text):
                 return
-            explicit = True
             yield Extracted(text, how)
     if explicit:
         return
     for fallback in fallbacks:
-        if text := bare(_FALLBACKS[fallback](shown)):
+        if text := _DASHES.sub("", bare(_FALLBACKS[fallback](shown))):
             if is_abstention(text):
                 return
             yield Extracted(text, fallback)
@@ -73,6 +73,8 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
 
 # Reasoning that was cut off before it ended leaves no answer.
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
+# A dash alone holds the place of an answer; the minus sign proper may be one.
+_DASHES = re.compile(r"\A[-–—]+\Z")
 _KEY = re.compile(r"""["'](?:final[_ ]?)?answer["']\s*:\s*""", re.I)
 _BOXED = re.compile(r"\\(?:boxed|fbox)\b\s*")
 _LABEL = (

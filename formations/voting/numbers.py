@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .kinds import DecimalMark, Percent
@@ -18,12 +18,14 @@ class Measure:
     """A number with what it counts.
 
     value: the number as written, a percentage as its hundredth. unit: the base unit, in which it is `base` ("" for
-    none, "$" and the like for money): 5 km has value 5, unit "m", base 5000.
+    none, "$" and the like for money): 5 km has value 5, unit "m", base 5000. variable: what it was said to be the
+    value of: "x" in x = 2, "" when nothing was said.
     """
 
     value: Fraction
     unit: str = ""
     base: Fraction = Fraction(0)
+    variable: str = ""
 
 
 def number(text: str, decimal: DecimalMark = "auto", percent: Percent = "hundredths") -> Measure | None:
@@ -35,7 +37,14 @@ def number(text: str, decimal: DecimalMark = "auto", percent: Percent = "hundred
     if len(text) > MAX_CHARS:
         return None
     plain = _plain(text)
-    plain = re.sub(r"^[A-Za-z]\w{0,2} ?= ?|^= ?", "", plain)
+    found = re.match(r"([A-Za-z]\w{0,2})? ?= ?", plain)
+    if found is None:
+        return _amount(plain, decimal, percent)
+    measure = _amount(plain[found.end() :], decimal, percent)
+    return None if measure is None else replace(measure, variable=found[1] or "")
+
+
+def _amount(plain: str, decimal: DecimalMark, percent: Percent) -> Measure | None:
     plain = re.sub(r"^(?:about|approximately|approx\.?|roughly|around|≈|~) ?", "", plain, flags=re.I)
     sign = -1 if re.match(r"(?:minus |negative |-)(?!-)", plain, re.I) else 1
     plain = re.sub(r"^(?:minus |negative |[-+])", "", plain, flags=re.I).strip()
@@ -227,13 +236,27 @@ def _measured(value: Fraction, rest: str, money: str, *, spaced: bool) -> Measur
     glued = len(rest) == 1 and rest.isalpha() and not spaced
     if money or glued or not _UNIT.fullmatch(rest) or len(rest.split()) > 3:
         return None
-    known = _UNITS.get(rest) or _UNITS.get(rest.lower().rstrip("."))
+    words = [_evened(word) for word in rest.rstrip(".").split()]
+    known = _UNITS.get(rest) or _UNITS.get(" ".join(words))
     if known is not None:
         return Measure(value, known[0], value * known[1])
-    words = rest.lower().rstrip(".").split()
-    if any(_NO_UNIT.fullmatch(word) or not 1 < len(word) <= 20 for word in words):
+    if any(_NO_UNIT.fullmatch(word.lower()) or not 1 < len(word) <= 20 for word in words):
         return None
     return Measure(value, " ".join(_singular(word) for word in words), value)
+
+
+# What reads like a word: three letters or more with a vowel, and no symbol with a prefix before it (mbar is not Mbar).
+_WORD = re.compile(
+    r"am|pm|(?!m[^aeiouy]|p[^aeiouyhlnrst]|mohm|[mp]..$|[kgtpe]ib$)(?=.*[aeiouyà-ÿ])[^\W\d_](?:[^\W\d_]|['-])*[^\W\d_]{2}"
+    r"|min|hrs|lbs|yrs|per",
+    re.I,
+)
+
+
+def _evened(word: str) -> str:
+    """A word in small letters; a symbol as it is written, since mW is not MW and Mb not MB."""
+    plain = word.islower() or word.istitle() or word.isupper()
+    return word.lower() if plain and _WORD.fullmatch(word) else word
 
 
 def _singular(word: str) -> str:

@@ -47,8 +47,8 @@ def parse(
 
     kind: "auto" takes the first that fits of yes/no, choice, number, date, JSON, list or set, formula, text. options:
     the text of each choice letter; an answer that is such a text is that choice. decimal: which mark separates
-    decimals. day_first: how 3/4/2024 is read; None leaves a date that may be either unread. percent: whether 50% is
-    0.5, or 50.
+    decimals; with "auto", 1,2 alone may be one number or two, and is text unless a number is asked for. day_first: how
+    3/4/2024 is read; None leaves a date that may be either unread. percent: whether 50% is 0.5, or 50.
     """
     answer = bare(text)
     if not answer or is_abstention(answer):
@@ -100,10 +100,13 @@ def number_in(sentence: str) -> str | None:
 def _number_or_date(answer: str, decimal: DecimalMark, percent: Percent, day_first: bool | None) -> Reading | None:
     measure = number(answer, decimal, percent)
     if measure is not None:
-        return Reading("number", measure)
+        return _text(answer) if decimal == "auto" and _TWO.fullmatch(answer) else Reading("number", measure)
     found = day(answer, day_first)
     return None if found is None else Reading("date", found)
 
+
+# One number with a decimal comma, or two numbers: 0,1 may be both roots of x² = x.
+_TWO = re.compile(r"(?:\w+\s*=\s*)?[-−–+]?(?!(?!0)\d{1,3},\d{3}$)\d+(?:,|\{,\})\d+")
 
 _BOOLEAN = re.compile(r"(yes|no|true|false)(?:\s*[.!]?$|\s*[,;:–—]\s.*|\.\s+[A-Z].*)", re.I | re.S)
 
@@ -247,6 +250,9 @@ _PUNCTUATION = re.compile(
 )
 
 
+_SYMBOL = re.compile(r"(?<=\d)(\s*(?:[A-Za-z]|[mM](?!m)[A-Za-z]|[kKgGtT][bB]))(?![^\W\d_])")
+
+
 def text_key(answer: str) -> str:
     """Text with case, punctuation, spaces, hyphens and a leading article evened out.
 
@@ -254,8 +260,8 @@ def text_key(answer: str) -> str:
     (vitamin A).
     """
     text = unicodedata.normalize("NFKC", answer)
-    if len(text) > 1:  # x and X, b and B are often two things
-        text = text.casefold()
+    if len(text) > 1:  # x and X, b and B are often two things, and so are the units of 5 b and 5 B
+        text = "".join(part if at % 2 else part.casefold() for at, part in enumerate(_SYMBOL.split(text)))
     text = _DOTTED.sub(lambda found: found[0].replace(".", ""), text)
     text = _PUNCTUATION.sub("", _JOINED.sub(" ", text))
     if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", text.strip()):

@@ -94,6 +94,46 @@ def test_numbers_are_the_same_within_the_tolerance() -> None:
     assert classes(["100", "102"], absolute_tolerance=1) == [["100"], ["102"]]
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [("5 mW", "5 MW"), ("5 Mb", "5 MB", "5 mb"), ("x=2", "y=2", "z=2"), ("1,2", "1.2"), ("1000000007", "1000000006"),
+     ("1000000007 mm", "1000000006 mm"), ("1,000,000,007", "1000000006.0")],
+)  # fmt: skip
+def test_nobody_agrees_where_all_say_something_else(answers: Sequence[str]) -> None:
+    assert sorted(classes(answers)) == sorted([answer] for answer in answers)
+    stated = [f"Answer: {answer}" for answer in answers]
+    assert len(Equivalence().classes(stated).classes) == len(answers)
+
+
+def test_whole_numbers_differ_unless_a_tolerance_beyond_rounding_lets_them() -> None:
+    near = ["2000000001", "2000000000"]
+    assert len(classes(near)) == 2
+    assert len(classes(near, tolerance=1e-6)) == 1
+    assert len(classes(near, absolute_tolerance=1)) == 1
+    assert len(classes(["100", "101"], tolerance=0.02)) == 1
+
+
+def test_a_variable_may_be_left_out_but_not_contradicted() -> None:
+    assert classes(["x = 2", "2"]) == [["x = 2", "2"]]
+    assert sorted(map(len, classes(["x = 2", "y = 2", "2"]))) == [1, 2]
+    assert len(classes(["x = 2", "y = 2"], units="ignore", kind="number")) == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["Answer:", "Answer: -", "Answer: —", "**Answer:**", "**Answer:** --", "Final answer: ", "Answer: ...", "\\boxed{}",
+     "12 of them. I think the answer is", "-",
+     "I added them all up.\nAnswer:\n", "It is **seven** of 9.\nAnswer: ___"],
+)  # fmt: skip
+@pytest.mark.parametrize("fallback", ["whole", "line", "bold", "number"])
+def test_an_answer_that_is_announced_and_left_out_is_an_abstention(reply: str, fallback: str) -> None:
+    assert Equivalence.model_validate({"fallbacks": (fallback,)}).read(reply) is None
+
+
+def test_an_answer_left_out_does_not_hide_the_one_given_before() -> None:
+    assert Equivalence().read("Answer: 5\nAnswer:") == "5"
+
+
 CHAIN = ["1.00", "1.01", "1.02"]
 
 

@@ -70,6 +70,11 @@ def test_which_mark_separates_decimals_can_be_said() -> None:
     assert [str(found.value) for text in ("1,234", "1.234") if (found := number(text, "."))] == ["1234", "617/500"]
 
 
+def test_a_number_with_one_comma_is_one_number_where_that_is_said() -> None:
+    assert parse("1,2", "number") == parse("1.2", "number")
+    assert parse("1,2", decimal=",") == parse("1.2", decimal=".")
+
+
 def test_a_percentage_may_be_the_plain_number_where_that_is_asked_for() -> None:
     plain, hundredths = number("50%", percent="plain"), number("50%")
     assert plain is not None
@@ -115,7 +120,7 @@ SAME = [
     ["B", "(B)", "(b)", "B)", "B.", "option B", "Choice (B)", "B: Paris", "B) Paris", "\\text{(B)}"],
     ["yes", "Yes.", "True", "Yes, because it floats", "yes!"],
     ["no", "False", "No. It sinks."],
-    ["18", "18.0", "18.00", "\\boxed{18}", "18,0"],
+    ["18", "18.0", "18.00", "\\boxed{18}"],
     ["Paris", "paris", " PARIS. ", '"Paris"', "**Paris**", "Paris!"],
     ["the Beatles", "Beatles", "The Beatles."],
     ["New York", "New-York", "new  york"],
@@ -130,6 +135,14 @@ SAME = [
     ["(1, 3]", "(1,3]"],
     ["(1, 2)", "\\left( 1, 2 \\right)", "\\left(1,2\\right)"],
     ['{"a": 1, "b": [1.0]}', '{"b":[1],"a":1.0}'],
+    ["5 Meters", "5 meters", "5 METERS", "5 m"],
+    ["12 Eggs per Day", "12 eggs per day", "12 EGGS PER DAY"],
+    ["3 People", "3 people"],
+    ["5 PM", "5 pm"],
+    ["1,234", "1234"],
+    ["2,5 km", "2.5 km"],
+    ["2,5 %", "2.5%", "0.025"],
+    ["$3,50", "$3.50"],
     ["4 July 2024", "2024-07-04", "July 4, 2024"],
 ]
 
@@ -148,7 +161,12 @@ DIFFERENT = [
     ("x-y", "xy"), ("3:2", "32"), ("12:30", "1230"), ("B", "b"), ("2024", "2024-01-01"), ("x^2", "x2"), ("5 km", "5 m"),
     ("no", "No one"), ("yes", "yesterday"), ("not guilty", "guilty"), ("Smith-Jones", "Smith, Jones"), ("2pi", "2"),
     ("5 in", "5 ft"), ("\\frac{1}{2}", "\\frac{2}{1}"), ("3 of 5", "3"), ("Monday–Friday", "Monday Friday"),
-    ("x = 2 3", "x = 23"), ("x^{2}3", "x^{23}"),
+    ("5 mW", "5 MW"), ("5 Mb", "5 MB"), ("5 Mb", "5 mb"), ("5 MB", "5 mb"), ("5 mbar", "5 Mbar"), ("5 b", "5 B"),
+    ("5 mWh", "5 MWh"), ("5 Mbps", "5 MBps"), ("5 MM", "5 mm"), ("5 M", "5 m"), ("5 W", "5 w"), ("5 ms", "5 MS"),
+    ("about 5 mW or so", "about 5 MW or so"), ("a 5 GB disk", "a 5 Gb disk"),
+    ("x=2", "y=2"), ("x = 2", "X = 2"), ("x=2, y=3", "y=2, x=3"),
+    ("1,2", "1.2"), ("-1,2", "-1.2"), ("0,1", "0.1"), ("x = 1,2", "x = 1.2"), ("1{,}2", "1.2"), ("12,50", "12.50"),
+    ("1000000007", "1000000006"), ("x = 2 3", "x = 23"), ("x^{2}3", "x^{23}"),
 ]  # fmt: skip
 
 
