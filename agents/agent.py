@@ -10,7 +10,7 @@ from phalanx.errors import ConfigurationError, ToolNotFoundError
 from phalanx.messages import About, Message, Price, ToolCall, ToolResult
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.events import Token
-from phalanx.runtime.limits import Limits
+from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.run import Listener, Run
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, Settings
@@ -54,7 +54,8 @@ class Agent:
     output: a pydantic type that its answers must have; `result.output` is the validated object.
     temperature: 0 to 2; default PHALANX_TEMPERATURE, else 0.7. Where a provider takes less, less is sent, with a
         warning. max_tokens: the most it may generate (default 4096).
-    max_iterations: model calls in one turn. memory: what is kept of a long conversation. limits: of each run of it.
+    max_iterations: model calls in one turn. memory: what is kept of a long conversation. limits: of each run of it,
+        a Limits or its fields.
     price: what its model costs, where that is not known or known better. prompts: its own text for prompt slots.
     skills: what it knows. hooks: on_start, on_complete, on_error. approve: asked before tools that need approval;
         with none they are denied. provider_options: passed to the provider as they are.
@@ -67,7 +68,7 @@ class Agent:
     for answers in pieces also where nobody watches them come.
 
     Raises ConfigurationError for an unknown keyword or provider, or one that does not go with another;
-    ValidationError for a value out of range.
+    ValidationError for a value of the wrong type or out of range.
     """
 
     DEFAULT_MAX_TOKENS = DEFAULT_MAX_TOKENS
@@ -86,7 +87,7 @@ class Agent:
         max_tokens: int = DEFAULT_MAX_TOKENS,
         max_iterations: int = 10,
         memory: AgentMemory | None = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
         price: Price | None = None,
         prompts: Mapping[str, str] | None = None,
         skills: Sequence[str] = (),
@@ -106,21 +107,22 @@ class Agent:
             options["system_prompt"] = system_prompt
         self.options = keywords.sort(options)
         self.role = Role.of(role if isinstance(role, Role | str) else "worker")
-        if skills:
-            self.role = self.role.model_copy(update={"skills": (*self.role.skills, *skills)})
-        self.name = name or self.role.name
+        if known := keywords.texts("skills", () if skills is None else skills):
+            self.role = self.role.model_copy(update={"skills": (*self.role.skills, *known)})
+        self.name = keywords.text("name", name) or self.role.name
         self.instructions = self.options.instructions or ""
         environment = Settings.from_environment()
         warmth = environment.temperature if temperature is None else temperature
         self.temperature = keywords.in_range("temperature", DEFAULT_TEMPERATURE if warmth is None else warmth, 0, 2)
-        self.max_tokens = int(keywords.in_range("max_tokens", max_tokens, 1, None))
-        self.max_iterations = int(keywords.in_range("max_iterations", max_iterations, 1, None))
-        self.memory, self.limits, self.price = memory, limits, price
+        self.max_tokens = keywords.whole("max_tokens", max_tokens, 1)
+        self.max_iterations = keywords.whole("max_iterations", max_iterations, 1)
+        self.memory, self.limits, self.price = keywords.memory(memory), as_limits(limits), keywords.price(price)
+        keywords.texts("prompts", keywords.mapping("prompts", prompts).values())
         self.prompts = Prompts(prompts)
-        self.hooks, self.approve = hooks_of(hooks), approve
+        self.hooks, self.approve = hooks_of(hooks), keywords.function("approve", approve)
         self.shape: Shape[Any] | None = None if output is None else Shape(output)
-        self.tools = ToolBox(tools, strict=strict_tools)
-        self.provider_options = dict(provider_options or {})
+        self.tools = ToolBox(tools, strict=keywords.flag("strict_tools", strict_tools))
+        self.provider_options = dict(keywords.mapping("provider_options", provider_options))
         self.timezone = self.options.timezone
         self.given_model, self.given_temperature = model, temperature
         if self.options.verbose:
@@ -164,7 +166,7 @@ class Agent:
         tools: Sequence[object] | None = None,
         *,
         output: type | None = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
         seed: int = 0,
         run_id: str | None = None,
         on_event: Listener | None = None,
@@ -179,8 +181,8 @@ class Agent:
         ResponseParseError, LimitExceeded; ValidationError for a task that cannot be worked on.
         """
         return await perform(
-            self, Task.of(task, context), tools=tools, output=output, limits=limits, seed=seed, run_id=run_id,
-            on_event=on_event,
+            self, Task.of(task, context), tools=tools, output=output, limits=as_limits(limits), seed=seed,
+            run_id=run_id, on_event=on_event,
         )  # fmt: skip
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> AgentResult:
@@ -205,7 +207,7 @@ class Agent:
         tools: Sequence[object] | None = None,
         *,
         output: type | None = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
         seed: int = 0,
         run_id: str | None = None,
     ) -> EventStream[AgentResult]:
@@ -216,8 +218,8 @@ class Agent:
         """
         return EventStream(
             lambda listener: perform(
-                self, Task.of(task, context), tools=tools, output=output, limits=limits, seed=seed, run_id=run_id,
-                on_event=listener, streaming=True,
+                self, Task.of(task, context), tools=tools, output=output, limits=as_limits(limits), seed=seed,
+                run_id=run_id, on_event=listener, streaming=True,
             )
         )  # fmt: skip
 
@@ -226,7 +228,7 @@ class Agent:
 
         Gives AgentStreamStart, AgentToken, AgentStreamEnd, AgentPlanEvent, AgentStepEvent, AgentToolResultsEvent and
         AgentFinalResponseEvent, each with `step_id`; `.result` is the answer after. `stream_events` gives all that can
-        be seen of the run. Takes and raises what that does.
+        be seen of the run. Takes what that does, and raises the same.
         """
         from .step_events import StepStream
 
@@ -235,7 +237,7 @@ class Agent:
     astream_events = run_stream
 
     async def astream(self, task: Task | str, context: Context | None = None, **options: Any) -> AsyncIterator[str]:
-        """Do a task and give its answer piece by piece, as text. Takes and raises what `stream_events` does."""
+        """Do a task and give its answer piece by piece, as text. Takes what `stream_events` does; raises the same."""
         async with self.stream_events(task, context, **options) as events:
             async for event in events:
                 if isinstance(event, Token):

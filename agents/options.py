@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from phalanx.errors import ConfigurationError, ValidationError
+from phalanx.messages import Price
 from phalanx.settings import nearest
 
+from .memory import AgentMemory
+from .models.options import checked_timeout
 from .models.resolve import SAMPLING, TRANSPORT
 from .models.retry import RetryConfig
 
@@ -67,19 +72,31 @@ def sort(given: Mapping[str, Any]) -> Options:
             )
     retry = {name: options[name] for name in RETRY if options.get(name) is not None}
     sampling = {name: options[name] for name in SAMPLING if options.get(name) is not None}
+    if "top_p" in sampling:
+        in_range("top_p", sampling["top_p"], 0, 1)
+    if "seed" in sampling:
+        sampling["seed"] = whole("seed", sampling["seed"])
     if "stop" in sampling:
         stop = sampling["stop"]
-        sampling["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        sampling["stop"] = (stop,) if isinstance(stop, str) else texts("stop", stop)
+    transport = {name: options[name] for name in TRANSPORT if options.get(name) is not None}
+    for name in ("api_base", "api_key", "api_version", "organization", "path"):
+        text(name, transport.get(name))
+    if "timeout" in transport:
+        checked_timeout(transport["timeout"])
+    if "extra_headers" in transport:
+        headers = mapping("extra_headers", transport["extra_headers"])
+        texts("extra_headers", [*headers.keys(), *headers.values()])
     return Options(
         provider=options.get("provider"),
-        instructions=options.get("instructions"),
-        transport={name: options[name] for name in TRANSPORT if options.get(name) is not None},
+        instructions=text("system_prompt", options.get("instructions")),
+        transport=transport,
         sampling=sampling,
         retry=RetryConfig.of(**retry) if retry else None,
         timezone=None if options.get("timezone") is None else check_timezone(options["timezone"]),
-        answer_format=str(options.get("answer_format") or ""),
-        verbose=bool(options.get("verbose", False)),
-        stream=bool(options.get("stream", False)),
+        answer_format=text("answer_format", options.get("answer_format")) or "",
+        verbose=flag("verbose", options.get("verbose")),
+        stream=flag("stream", options.get("stream")),
     )
 
 
@@ -100,3 +117,80 @@ def in_range(what: str, value: float, least: float, most: float | None) -> float
         span = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ValidationError(f"{what} must be {span}, not {value}")
     return value
+
+
+def whole(what: str, value: object, least: int | None = None) -> int:
+    """The value as an int if it is a whole number, and at least `least`; raises ValidationError if not."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None:
+        raise ValidationError(f"{what} must be a whole number, not {value!r}")
+    if least is not None:
+        in_range(what, number, least, None)
+    return number
+
+
+def flag(what: str, value: object) -> bool:
+    """The value itself if it is True or False, False for None; raises ValidationError if not."""
+    if value is not None and not isinstance(value, bool):
+        raise ValidationError(f"{what} must be True or False, not {value!r}")
+    return bool(value)
+
+
+def text(what: str, value: object) -> str | None:
+    """The value itself if it is a text or None; raises ValidationError, which does not quote it, if not."""
+    if value is not None and not isinstance(value, str):
+        raise ValidationError(f"{what} must be a text, not {type(value).__name__}")
+    return value
+
+
+def texts(what: str, value: object) -> tuple[str, ...]:
+    """The values if they are several texts; raises ValidationError for anything else, one text included."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ValidationError(f"{what} must be a list of texts, not {type(value).__name__}")
+    found = tuple(value)
+    for each in found:
+        if not isinstance(each, str):
+            raise ValidationError(f"{what} must hold texts, not {type(each).__name__}")
+    return found
+
+
+def mapping(what: str, value: object) -> Mapping[str, object]:
+    """The value itself if it is a mapping with texts as keys, an empty one for None; raises ValidationError if not."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValidationError(f"{what} must be a mapping, not {type(value).__name__}")
+    for each in value:
+        if not isinstance(each, str):
+            raise ValidationError(f"{what} must have texts as keys, not {type(each).__name__}")
+    return value
+
+
+def price(value: object) -> Price | None:
+    """The value itself if it is a Price or None; raises ValidationError if not."""
+    if value is not None and not isinstance(value, Price):
+        raise ValidationError(
+            f"price must be a Price, not {type(value).__name__}; write price=Price(input=…, output=…), in US dollars "
+            "per million tokens"
+        )
+    return value
+
+
+def memory(value: Any) -> AgentMemory | None:
+    """The value itself if it can keep a history or is None; raises ValidationError if not."""
+    if value is not None and (inspect.isclass(value) or not callable(getattr(value, "manage_history", None))):
+        told = f"the class {value.__name__}" if inspect.isclass(value) else type(value).__name__
+        raise ValidationError(f"memory must be an AgentMemory, such as SimpleAgentMemory(8000), not {told}")
+    found: AgentMemory | None = value
+    return found
+
+
+def function(what: str, value: Any) -> Callable[..., Any] | None:
+    """The value itself if it can be called or is None; raises ValidationError if not."""
+    if value is not None and not callable(value):
+        raise ValidationError(f"{what} must be a function, not {type(value).__name__}")
+    found: Callable[..., Any] | None = value
+    return found

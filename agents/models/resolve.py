@@ -30,6 +30,12 @@ _FAMILIES = {
     "gemini": "gemini", "mistral": "mistral", "deepseek": "deepseek", "command": "cohere",
 }  # fmt: skip
 
+# Who serve only their own models, whose names hold no provider's; gateways, which serve those of others, do.
+_OWN_MODELS = frozenset((
+    "openai", "anthropic", "gemini", "mistral", "deepseek", "xai", "cohere", "cohere_chat", "moonshot", "zai",
+    "dashscope", "ai21", "cerebras", "ollama", "ollama_chat",
+))  # fmt: skip
+
 
 def register_provider(name: str, make: Callable[..., object]) -> ExitStack:
     """Let `provider=name` and `model="name/…"` mean what `make(model="…", **options)` returns.
@@ -81,6 +87,9 @@ def resolve(
         _refuse(more, f"the {type(given).__name__}")
         return adjusted(_adapted(given), price=price, retry=retry)
     settings = environment or Settings.from_environment()
+    # At an address of its own there may stand a gateway that speaks as one of these do.
+    if isinstance(model, str) and isinstance(provider, str) and "api_base" not in more:
+        _agree(model, provider)
     name = _name(None if model is None else str(model), provider if isinstance(provider, str) else None, settings)
     maker, _, rest = name.partition("/")
     if maker == "offline":
@@ -130,6 +139,16 @@ def _made(make: Callable[..., object], name: str, **options: Any) -> Model:
     from .adapter import made
 
     return _adapted(made(make, name, **options))
+
+
+def _agree(model: str, provider: str) -> None:
+    head, slash, rest = model.partition("/")
+    known = head == "offline" or head in _providers or is_provider(head)
+    if slash and head != provider and known and provider in _OWN_MODELS and provider not in _providers:
+        raise ConfigurationError(
+            f"model={model!r} and provider={provider!r} name two providers; give model={model!r} alone, or "
+            f"model='{provider}/{rest}' if you mean that one"
+        )
 
 
 def _refuse(options: Mapping[str, Any], model: str) -> None:

@@ -24,6 +24,7 @@ from phalanx import (
     RetryConfig,
     SimpleAgentMemory,
     ToolCall,
+    ValidationError,
     register_provider,
 )
 from phalanx.agents.models.adjust import Clamped, warmest
@@ -364,3 +365,98 @@ async def test_memory_prompts_skills_and_instructions_are_in_what_is_sent() -> N
 def test_a_tool_given_twice_by_one_object_is_one_tool() -> None:
     made = FunctionTool("add", "Add.", add)
     assert Agent("coder", tools=[made, made]).list_tools() == ["add"]
+
+
+# -- wrong values -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"limits": {"usdd": 1}}, "no limit 'usdd'.*'usd'"),
+        ({"limits": 5}, "limits=5 is no Limits"),
+        ({"memory": 5}, "memory must be an AgentMemory.*not int"),
+        ({"memory": SimpleAgentMemory}, "memory must be an AgentMemory.*not the class SimpleAgentMemory"),
+        ({"price": 3}, "price must be a Price, not int"),
+        ({"approve": 5}, "approve must be a function, not int"),
+        ({"approve": True}, "approve must be a function, not bool"),
+        ({"top_p": 9}, "top_p must be from 0 to 1, not 9"),
+        ({"top_p": "x"}, "top_p must be a number, not str"),
+        ({"seed": "x"}, "seed must be a whole number, not 'x'"),
+        ({"seed": True}, "seed must be a whole number, not True"),
+        ({"api_key": 5}, "api_key must be a text, not int"),
+        ({"api_base": 5}, "api_base must be a text, not int"),
+        ({"timeout": -1}, "timeout=-1 must be a number of seconds above 0"),
+        ({"timeout": "x"}, "timeout='x' must be a number of seconds above 0"),
+        ({"extra_headers": ["x"]}, "extra_headers must be a mapping, not list"),
+        ({"default_headers": {"x": 5}}, "extra_headers must hold texts, not int"),
+        ({"verbose": "no"}, "verbose must be True or False, not 'no'"),
+        ({"stream": 1}, "stream must be True or False, not 1"),
+        ({"strict_tools": "no"}, "strict_tools must be True or False, not 'no'"),
+        ({"skills": "abc"}, "skills must be a list of texts, not str"),
+        ({"skills": [5]}, "skills must hold texts, not int"),
+        ({"skills": 0}, "skills must be a list of texts, not int"),
+        ({"max_tokens": 5.9}, "max_tokens must be a whole number, not 5.9"),
+        ({"max_tokens": 0}, "max_tokens must be at least 1, not 0"),
+        ({"max_iterations": 2.7}, "max_iterations must be a whole number, not 2.7"),
+        ({"max_iterations": "3"}, "max_iterations must be a whole number, not '3'"),
+        ({"stop": 5}, "stop must be a list of texts, not int"),
+        ({"stop": [5]}, "stop must hold texts, not int"),
+        ({"provider_options": [1]}, "provider_options must be a mapping, not list"),
+        ({"provider_options": {1: 1}}, "provider_options must have texts as keys, not int"),
+        ({"prompts": [1]}, "prompts must be a mapping, not list"),
+        ({"prompts": {"role": 5}}, "prompts must hold texts, not int"),
+        ({"system_prompt": 5}, "system_prompt must be a text, not int"),
+        ({"answer_format": 5}, "answer_format must be a text, not int"),
+        ({"name": 5}, "name must be a text, not int"),
+        ({"tools": 5}, "tools= takes a list, not 5"),
+    ],
+    ids=str,
+)
+def test_a_value_of_the_wrong_type_is_refused_at_once_by_its_name(options: dict[str, Any], told: str) -> None:
+    with pytest.raises((ValidationError, ConfigurationError), match=told):
+        Agent("coder", **options)
+
+
+def test_a_key_of_the_wrong_type_is_not_quoted() -> None:
+    key: Any = ["sk-4711"]
+    with pytest.raises(ValidationError) as caught:
+        Agent("coder", api_key=key)
+    assert "4711" not in str(caught.value)
+
+
+async def test_limits_may_be_given_by_their_fields() -> None:
+    agent = Agent("coder", model=Recording(), limits={"calls": 1})
+    assert agent.limits == Limits(calls=1)
+    with pytest.raises(LimitExceeded, match="tokens"):
+        await agent.run("Go", limits={"tokens": 1})
+    assert await agent.run("Go", limits={"calls": 1})
+    with pytest.raises(ValidationError, match="no limit 'call'"):
+        await agent.run("Go", limits={"call": 2})
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai", "deepseek", "ollama"])
+def test_a_model_and_a_provider_that_name_two_providers_are_refused(provider: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'groq/gpt-4o' and provider='{provider}' name two providers"):
+        Agent("coder", model="groq/gpt-4o", provider=provider)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "name"),
+    [
+        ("openai/gpt-4o", "openai", "openai/gpt-4o"),
+        ("gpt-4o", "openai", "openai/gpt-4o"),
+        ("openai/gpt-4o", "openrouter", "openrouter/openai/gpt-4o"),
+        ("openai/gpt-4o", "litellm_proxy", "litellm_proxy/openai/gpt-4o"),
+        ("openai/gpt-oss-20b", "together_ai", "together_ai/openai/gpt-oss-20b"),
+        ("openai/gpt-oss-20b", "groq", "groq/openai/gpt-oss-20b"),
+        ("team/model", "ollama", "ollama/team/model"),
+    ],
+)
+def test_a_gateway_serves_the_models_of_other_providers(model: str, provider: str, name: str) -> None:
+    assert resolve(model, provider).name == name
+
+
+def test_an_address_of_its_own_may_be_a_gateway() -> None:
+    found = resolve("anthropic/claude-haiku-4-5", "openai", options={"api_base": "https://gate.example/v1"})
+    assert found.name == "openai/anthropic/claude-haiku-4-5"
