@@ -38,10 +38,10 @@ class Equivalence(Data):
     text of each.
     tolerance, absolute_tolerance: how far numbers may be apart, as a share of the larger one or in itself; a tolerance
     of up to 1e-9 is about rounding, and two different whole numbers are then never the same. x = 2 is the same as 2,
-    but not as y = 2. units:
-    "compatible" lets 18 and $18 be the same but not 5 km and 5 m, "strict" also asks for the same unit, "ignore" looks
-    at numbers as they are written. percent: 50% is 0.5 ("hundredths") or 50 ("plain"). decimal, day_first: how 1,234
-    and 3/4/2024 are read.
+    but not as y = 2. units: "compatible" lets 18 and $18 be the same but not 5 km and 5 m, "strict" also asks for the
+    same unit, "ignore" looks at numbers as they are written. percent: 50% is 0.5 ("hundredths") or 50 ("plain").
+    decimal, day_first: how 1,234 and 3/4/2024 are read; with "auto", 1,2 may be two numbers and is not 1.2 unless
+    kind="number" says it is one.
     relation: asked for two texts that differ as written. policy: how classes are made when the relation is not
     transitive (see `partition.grouped`).
     """

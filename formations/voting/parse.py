@@ -106,7 +106,9 @@ def _number_or_date(answer: str, decimal: DecimalMark, percent: Percent, day_fir
 
 
 # One number with a decimal comma, or two numbers: 0,1 may be both roots of x² = x.
-_TWO = re.compile(r"(?:\w+\s*=\s*)?[-−–+]?(?!(?!0)\d{1,3},\d{3}$)\d+(?:,|\{,\})\d+")
+_TWO = re.compile(
+    r"(?:\w*\s*=\s*)?(?:(?:about|approx\w*\.?|roughly|around|minus|negative|≈|~)\s*)*[-−–+]?(?!(?!0)\d{1,3},\d{3}$)\d+(?:,|\{,\})\d+"
+)
 
 _BOOLEAN = re.compile(r"(yes|no|true|false)(?:\s*[.!]?$|\s*[,;:–—]\s.*|\.\s+[A-Z].*)", re.I | re.S)
 
