@@ -69,8 +69,8 @@ class Flat(Gathering):
 
     async def _in_turn(self, run: TeamRun, task: Task, round: int, before: Sequence[Outcome]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        # Of those whose turn has not come, what they said in the round before.
-        run.hold(lambda: concat([*outcomes, *before[len(outcomes) :]]))
+        # Of those who have not answered in this round, what they said in the one before.
+        run.hold(lambda: concat(_latest(outcomes, before)))
         for member in run.members:
             board, shown = await run.see(member, tokens=self.view_tokens, about=task.description)
             prompt = run.prompts("turn", task=run.text(task), roster=run.names(), board=board)
@@ -78,3 +78,10 @@ class Flat(Gathering):
             outcomes.append(outcome)
             run.raise_refusal(outcome)
         return outcomes
+
+
+def _latest(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Outcome]:
+    """Each member's answer of this round, or else of the round before."""
+    if not before:
+        return list(now)
+    return [now[at] if at < len(now) and now[at].ok else earlier for at, earlier in enumerate(before)]

@@ -30,6 +30,7 @@ from phalanx.runtime.events import (
     RoundStarted,
 )
 from phalanx.runtime.human import RunPaused, ask_human
+from phalanx.runtime.limits import Account, Accounts
 from phalanx.runtime.regions import Identity
 from phalanx.runtime.run import Run
 
@@ -84,6 +85,7 @@ class TeamRun:
         # A board of its own, in a run that nobody sees, is written when somebody looks at it.
         self.answers = Answers(f"board/{self._op}", self._op)
         self._identities: dict[str, Identity] = {}
+        self._accounts: dict[str, Account] = {}
         self._board = board
         if board is not None:
             board.declare(REGION)
@@ -192,6 +194,22 @@ class TeamRun:
         except AccessDenied as denied:
             self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
 
+    def accounts_of(self, member: Member, around: Accounts) -> Accounts:
+        """What an asking of a `member` draws on: its own account, the same in every asking of the run, then `around`.
+
+        So a member's calls, tokens and money are limited over the whole run; its seconds are those of one asking.
+        """
+        limits = member.who.limits
+        if limits is None:
+            return around
+        if member.name not in self._accounts:
+            name = repr(member.name)
+            if not isinstance(member.who, Agent):
+                # How deep teams may be nested inside it, a nested team sees to itself.
+                limits, name = limits.model_copy(update={"depth": None}), f"team {name}"
+            self._accounts[member.name] = Account(limits, name)
+        return Accounts((self._accounts[member.name], *around.chain))
+
     # -- the best answer so far ------------------------------------------------------------------------------------
 
     def hold(self, best: Answer | str | Callable[[], Answer | None]) -> None:
@@ -211,7 +229,7 @@ class TeamRun:
 
     async def ask(
         self,
-        member: Member,
+        member: Member | str,
         prompt: str,
         *,
         stage: str = "ask",
@@ -231,12 +249,12 @@ class TeamRun:
         if outcome.answer is None:
             if isinstance(outcome.failure, LimitExceeded | ConfigurationError):
                 raise outcome.failure
-            raise MemberFailed(member.name, outcome, f"gave no answer ({outcome.status}): {outcome.error}")
+            raise MemberFailed(outcome.member, outcome, f"gave no answer ({outcome.status}): {outcome.error}")
         return outcome.answer
 
     async def try_ask(
         self,
-        member: Member,
+        member: Member | str,
         prompt: str,
         *,
         stage: str = "ask",
@@ -250,6 +268,8 @@ class TeamRun:
 
         causes: the entries of the board that its prompt shows.
         """
+        if isinstance(member, str):
+            member = self.member(member)
         asking = _Asking(self, self._place(stage, round), member, stage, round, attempt, shape, question)
         outcome = await asking.outcome(prompt)
         self.history.append(outcome)
@@ -414,10 +434,8 @@ class _Asking:
         self.stage, self.round, self.attempt, self.question = stage, round, attempt, question
         is_agent = isinstance(member.who, Agent)
         self.limits = member.who.limits
-        # A nested team draws its own account when it opens; an agent's is drawn here.
-        self.branch = place.branch(
-            member.name, limits=self.limits if is_agent else None, owner=repr(member.name), deeper=not is_agent
-        )
+        self.branch = place.branch(member.name, deeper=not is_agent)
+        self.branch.accounts = team.accounts_of(member, self.branch.accounts)
         self.messages: tuple[Message, ...] = ()
         self.turn: Turn | None = None
 

@@ -52,7 +52,8 @@ SCHEMA = jsonschema.Draft202012Validator(json.loads(PUBLISHED.read_text(encoding
 
 WORDS = st.text(min_size=1, max_size=12).filter(lambda text: text.strip() and "/" not in text)
 NAMES = st.one_of(
-    st.sampled_from(["yes", "1", "null", "1e3", "2024-01-01", "~", "a: b", "- x", "é😀", "member"]), WORDS
+    st.sampled_from(["yes", "1", "null", "1e3", "2024-01-01", "~", "a: b", "- x", "é😀", "member"]),
+    st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/"), min_size=1, max_size=12),
 )
 KINDS = st.sampled_from(["lead", "worker", "coder", "critic", "verifier", "judge", "aggregator", "debater"])
 SHARES = st.floats(0.01, 1)
@@ -130,12 +131,18 @@ DELIBERATION = {"equivalence": EQUIVALENCES, "quorum": QUORUMS, "deadline": DEAD
 # By constructor: its own options, and its special seats.
 CONSTRUCTORS: dict[str, tuple[st.SearchStrategy[dict[str, Any]], tuple[str, ...]]] = {
     "hierarchical": (
-        options(max_stalls=st.integers(0, 9), max_rounds=st.integers(1, 9), review=st.booleans(),
+        options(max_stalls=st.integers(1, 9), max_rounds=st.integers(1, 9), review=st.booleans(),
                 reworks=st.integers(0, 9)),
         ("verifier",),
     ),
     "flat": (
-        options(shared_memory=st.booleans(), aggregation=AGGREGATIONS, quorum=QUORUMS, deadline=DEADLINES),
+        st.one_of(
+            options(shared_memory=st.just(True), aggregation=AGGREGATIONS, quorum=QUORUMS),
+            st.fixed_dictionaries(
+                {"shared_memory": st.just(False)},
+                optional={"aggregation": AGGREGATIONS, "quorum": QUORUMS, "deadline": DEADLINES},
+            ),
+        ),
         ("aggregator",),
     ),
     "pipeline": (options(retries=st.integers(0, 9)), ()),
@@ -170,11 +177,13 @@ def teams(draw: st.DrawFn, depth: int = 1, name: str = "") -> AgentTeam:
     """A team of any built-in formation, with options of its own, perhaps with a team inside."""
     kind = draw(st.sampled_from(list(CONSTRUCTORS)))
     own, seats = CONSTRUCTORS[kind]
-    names = draw(st.lists(NAMES, min_size=4, max_size=6, unique=True))
+    names = draw(st.lists(NAMES, min_size=4, max_size=6, unique_by=str.casefold))
     given = draw(own) | draw(
         options(model=st.sampled_from(["offline/simulated", "ollama/llama3.2"]), limits=LIMITS,
                 prompts=st.just({"draft": "Do: {task}"}))
     )  # fmt: skip
+    if given.get("aggregation", "concat" if kind == "parallel" else "synthesize") != "synthesize":
+        seats = tuple(seat for seat in seats if seat != "aggregator")
     given |= {seat: draw(agents(names.pop())) for seat in seats if draw(st.booleans())}
     if kind == "hierarchical":
         given["lead"] = draw(agents(names.pop()))
