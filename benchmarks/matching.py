@@ -8,6 +8,7 @@ for sets, where they are the set. What cannot be read is worth 0 and says so: `S
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal, Self
 
@@ -180,7 +181,12 @@ def _verdict(right: bool, read: str) -> Score:
 
 def _meaning(text: str) -> tuple[str, Key] | None:
     reading = parse(text)
-    return None if reading is None else (reading.kind, reading.key)
+    return None if reading is None else (reading.kind, _without_variable(reading.key))
+
+
+def _without_variable(key: Key) -> Key:
+    """What was read, without the name it was given: "x = 5" answers a question for x."""
+    return replace(key, variable="") if isinstance(key, Measure) else key
 
 
 def _members(text: str, *, split: bool) -> frozenset[Key]:

@@ -35,7 +35,7 @@ class Event:
 class RunStarted(Event):
     """A run began. `formation` is how its members work together, `roster` their (name, role) in seat order.
 
-    given: the rest of the task and of what it was run with (context, requirements, limits). spec: the team as YAML,
+    given: the rest of the task (name, id, context, requirements); limits are given anew. spec: the team as YAML,
     where it can be written as one.
     """
 

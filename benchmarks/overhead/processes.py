@@ -86,7 +86,7 @@ def measure(port: int, *, rounds: int, teams: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as home:
         team = Path(home) / "team.yaml"
         team.write_text(TEAM_FILE.format(url=url))
-        command = ["-m", "phalanx", "run", str(team), "Say something.", "--json"]
+        command = ["-m", "phalanx", "run", str(team), "Say something.", "--json", "--no-journal"]
         kinds = {
             "nothing": ["-c", NOTHING],
             "import": ["-c", IMPORT],

@@ -231,3 +231,9 @@ def test_before_a_run_it_is_checked_that_all_items_can_be_scored() -> None:
     ByItem(allow_code=True).check([item("assert True", scorer="code")])
     with pytest.raises(ValidationError, match="score it with a judge"):
         ByItem().check([item(None)])
+
+
+async def test_a_number_with_the_name_it_was_asked_by_is_the_number() -> None:
+    item = TaskItem(id="1", question="What is x?", gold="5")
+    assert (await score(Exact(), "Answer: x = 5", item)).value == 1
+    assert (await score(Exact(), "Answer: x = 6", item)).value == 0

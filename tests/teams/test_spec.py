@@ -198,7 +198,7 @@ def teams(draw: st.DrawFn, depth: int = 1, name: str = "") -> AgentTeam:
 # -- round trips ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(teams())
 def test_a_team_that_was_written_and_read_again_is_the_same_team(team: AgentTeam) -> None:
     text = team.to_yaml()
