@@ -28,7 +28,7 @@ class Consensus(Deliberation):
     min_agreement: how many members must agree, as a number, or what part of the ballots cast (0.75); default: more
     than half. rule: another rule than plurality with that agreement. exchange: "solutions" (the set of all answers
     proposed so far, by anybody, each once; Kaesberg et al. 2025) or "messages" (each one's own and its peers' full
-    answers; only here does the topology matter). rounds: of exchange, stopping as soon as there is agreement. Without
+    answers; only these can have a topology). rounds: of exchange, stopping as soon as there is agreement. Without
     agreement in the end the status is "undecided" and the text that of the plurality, if there is one.
     """
 
@@ -46,12 +46,22 @@ class Consensus(Deliberation):
         agreement = self.min_agreement
         if agreement is not None and self.rule is not None:
             raise ValidationError("give min_agreement=… or rule=…, not both: a rule has a min_agreement of its own")
+        if self.topology != "auto" and self.exchange == "solutions":
+            raise ValidationError(
+                f"topology={self.topology!r} has no meaning where everybody sees all solutions; "
+                "give it with exchange='messages'"
+            )
         if isinstance(agreement, int) and not 1 <= agreement <= free:
             raise ValidationError(
                 f"min_agreement={agreement} cannot be reached by {free} members; it must be from 1 to {free}"
             )
         if isinstance(agreement, float) and not 0 < agreement <= 1:
             raise ValidationError(f"min_agreement={agreement} is no part of the ballots; write 0.75, or a whole number")
+
+    def neighbours(self, seat: int, members: int) -> list[int]:
+        if self.exchange == "solutions":
+            return [at for at in range(members) if at != seat]
+        return super().neighbours(seat, members)
 
     def the_rule(self) -> Rule:
         """The rule that decides."""

@@ -8,6 +8,7 @@ import pytest
 
 from phalanx import Agent, AgentTeam, Limits
 from phalanx.errors import ConfigurationError, PhalanxError, ValidationError
+from phalanx.formations.consensus import Consensus
 from phalanx.formations.flat import Flat
 from phalanx.formations.hierarchical import Hierarchical
 from phalanx.formations.voting import Plurality
@@ -127,17 +128,25 @@ def test_a_team_in_a_seat_that_answers_in_a_form_is_refused_unpaid(make: object,
         (lambda: AgentTeam.flat(["a", "b"], False, rounds=2, model=ANY), "rounds"),
         (lambda: AgentTeam.flat(["a", "b"], aggregation="concat", aggregator="c", model=ANY), "aggregator='c'"),
         (lambda: AgentTeam.parallel(["a", "b"], aggregator="c", model=ANY), "aggregator='c'"),
-        (lambda: AgentTeam.hierarchical("lead", ["a"], max_stalls=0, model=ANY), "max_stalls"),
+        (
+            lambda: AgentTeam(["a", "b"], formation=Consensus(topology="ring"), model=ANY),
+            "topology='ring'",
+        ),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(make: object, names: str) -> None:
     assert callable(make)
-    with pytest.raises((ConfigurationError, ValidationError, ValueError), match=names):
+    with pytest.raises((ConfigurationError, ValidationError), match=names):
         make()
 
 
-def test_one_stall_is_the_least_and_flat_may_have_a_deadline_when_blind() -> None:
+def test_one_stall_is_the_least() -> None:
+    with pytest.raises(ValueError, match="max_stalls"):
+        AgentTeam.hierarchical("lead", ["a"], max_stalls=0, model=ANY)
     assert Hierarchical(max_stalls=1).max_stalls == 1
+
+
+def test_a_round_without_turns_may_have_a_deadline() -> None:
     assert AgentTeam.flat(["a", "b"], False, deadline=5, model=ANY).formation == Flat(shared_memory=False, deadline=5)
 
 
