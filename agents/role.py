@@ -108,7 +108,7 @@ BUILT_IN |= {
 
 def _kind_in(name: str) -> Kind:
     """The kind a free-text role name speaks of, by its last word ("senior developer"); a worker otherwise."""
-    known = BUILT_IN.get(name.split()[-1])
+    known = BUILT_IN.get((name.split() or [""])[-1])
     return known.kind if known is not None and known.kind not in {"lead", "judge", "moderator"} else "worker"
 
 

@@ -166,6 +166,12 @@ class LiteLLM:
                 yield delta
 
     @property
+    def _is_ones_own(self) -> bool:
+        """Whether Ollama runs it on a machine of one's own, and not in its makers' cloud."""
+        hosted = self.name.endswith("cloud") or "ollama.com" in (self.api_base or "")
+        return self.provider in LOCAL and not hosted
+
+    @property
     def api_base(self) -> str | None:
         """The server it was told to ask; None for the provider's own."""
         return self._connection.api_base
@@ -185,7 +191,7 @@ class LiteLLM:
         """
         if self._price is not None:
             return self._price
-        if self.provider in LOCAL:
+        if self._is_ones_own:
             return FREE
         tariff = self._known(await loaded()).tariff
         return None if tariff is None else tariff.price
@@ -241,7 +247,7 @@ class LiteLLM:
         return connection
 
     def _priced(self, usage: Usage) -> Usage:
-        if self._price is None and self.provider in LOCAL:
+        if self._price is None and self._is_ones_own:
             return usage.priced(FREE)
         tariff = self._facts.tariff if self._facts is not None else None
         return tariff.priced(usage) if self._price is None and tariff is not None else usage.priced(self._price)

@@ -492,3 +492,8 @@ async def test_what_a_tool_puts_into_its_result_is_shown_as_json_or_is_an_error(
     await Agent("worker", model=model, tools=[look]).run("Look.")
     shown = model.requests[1].messages[-1].content
     assert '{"when": "2024-01-02"}' in shown or "binary data" in shown
+
+
+def test_a_role_may_be_called_anything_that_is_not_blank() -> None:
+    assert Agent("_").role.kind == "worker"
+    assert Agent("senior-developer").role.kind == "coder"

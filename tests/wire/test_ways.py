@@ -318,7 +318,8 @@ async def test_no_call_is_made_where_real_calls_are_forbidden(form: FormatName, 
         ("anthropic/claude-haiku-4-5", Price(1.0, 5.0, 0.1, 1.25)),
         ("gemini/gemini-2.5-flash", Price(0.3, 2.5, 0.03)),
         ("ollama/llama3", Price(0.0, 0.0)),
-        ("ollama/nobody-knows", None),
+        ("ollama/nobody-knows", Price(0.0, 0.0)),
+        ("ollama/nobody-knows:120b-cloud", None),
         ("openai/nobody-knows", None),
     ],
 )
@@ -337,9 +338,9 @@ async def test_an_answer_costs_what_the_map_says() -> None:
 async def test_asking_an_ollama_does_not_make_its_price_known() -> None:
     with serve("ollama") as server:
         for path in ("general", "direct", "general"):
-            model = model_at(server, path, name="ollama/not-in-the-map")
+            model = model_at(server, path, name="ollama/not-in-the-map-cloud")
             assert (await hear(model)).completion.usage.cost is None
-            assert await LiteLLM("ollama/not-in-the-map").price() is None
+            assert await LiteLLM("ollama/not-in-the-map-cloud").price() is None
 
 
 async def test_a_model_is_described_without_asking_it(monkeypatch: pytest.MonkeyPatch) -> None:
