@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, PlainSerializer
 from phalanx.agents.prompts import fenced_all, label
 from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError
+from phalanx.messages import estimate_tokens
 from phalanx.settings import nearest
 
-from .base import Answer, Asking, Member, Outcome
+from .base import UNDECIDED, Answer, Asking, Member, Outcome, Stage, Wiring
 from .count import count, undecided_text
 from .rule_field import as_rule, written
 from .team_run import TeamRun
@@ -26,6 +27,9 @@ Aggregation = Annotated[
     PlainSerializer(lambda given: given if isinstance(given, str) else written(given)),
 ]
 NAMED = ("synthesize", "concat", "majority_vote")
+AGGREGATE: Mapping[str, Stage] = {"aggregate": Stage(("aggregate",))}
+# What stands around an answer that is joined to others, besides its author's name.
+_HEADING = 40
 
 
 def check_aggregation(aggregation: object, members: Sequence[Member]) -> None:
@@ -51,6 +55,25 @@ def aggregation_asks(aggregation: object, members: Sequence[Member], reads: int)
     if aggregation != "synthesize" or not members:
         return []
     return [Asking(_aggregator(members).name, "aggregate", 0, reads)]
+
+
+def aggregation_longest(aggregation: object, lengths: Mapping[str, int], members: Sequence[Member]) -> int:
+    """The longest answer an aggregation can give, in tokens; `lengths` are the members' longest, by name."""
+    if aggregation == "synthesize":
+        return max(lengths.values())
+    if aggregation == "concat" or (callable(aggregation) and not hasattr(aggregation, "decide")):
+        free = [member.name for member in members if member.seat is None]
+        return sum(lengths[name] + estimate_tokens(name) + _HEADING for name in free)
+    return max(*lengths.values(), UNDECIDED)
+
+
+def aggregation_wiring(aggregation: object, members: Sequence[Member], *, board: bool = False) -> Wiring:
+    """Who hears whom where all answer and one aggregation follows; `board`: whether they share one."""
+    free = tuple(member.name for member in members if member.seat is None)
+    if aggregation != "synthesize" or not free:
+        return Wiring(free, free, board=board)
+    last = _aggregator(members).name
+    return Wiring(free, (last,), tuple((name, "-->", last) for name in free if name != last), board)
 
 
 async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers: Sequence[Outcome]) -> Answer:

@@ -121,19 +121,56 @@ class Asking:
     reads: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How a formation asks in one of its stages.
+
+    slots: the prompt slots it may use. shaped: whether it says the shape of the answer (JSON that fits a schema).
+    """
+
+    slots: tuple[str, ...]
+    shaped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Who hears whom, by member name.
+
+    entries: who is given the task first. exits: whose answers are, or become, the team's. arrows: (a, arrow, b), where
+    "-->" is that b works on what a said, "<-->" that both do, "<-.->" that they see each other's answers. board:
+    whether all see a shared board.
+    """
+
+    entries: tuple[str, ...]
+    exits: tuple[str, ...]
+    arrows: tuple[tuple[str, str, str], ...] = ()
+    board: bool = False
+
+
+UNDECIDED = 400
+"""The most tokens that "No decision: …" takes, the answer of a vote that came to nothing."""
+
+
 class FormationModel(BaseModel):
     """A way of working together, as a value: its options are its fields, its state belongs to the run.
 
     A formation is frozen, compares, hashes, pickles and round-trips through YAML by `kind`. `seats` are the special
-    seats that must be filled, `optional_seats` those that may be; `least` is the fewest other members.
+    seats that must be filled, `optional_seats` those that may be; `least` is the fewest other members. `stages` are
+    those of its `plan`, by name. `board_tokens` is the most that a prompt shows of the team's board.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: str
     seats: ClassVar[tuple[str, ...]] = ()
     optional_seats: ClassVar[tuple[str, ...]] = ()
     least: ClassVar[int] = 1
+    stages: ClassVar[Mapping[str, Stage]] = {}
+
+    @property
+    def board_tokens(self) -> int:
+        """The most that a prompt shows of the team's board, in tokens."""
+        return 0
 
     def check(self, members: Sequence[Member]) -> None:
         """Raise ConfigurationError or ValidationError when it cannot work with these `members`."""
@@ -149,6 +186,18 @@ class FormationModel(BaseModel):
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         """Every asking of `members`, in order, when nothing fails or stops it early; `estimate()` counts them."""
         raise NotImplementedError
+
+    def wiring(self, members: Sequence[Member]) -> Wiring:
+        """Who hears whom among `members`, for a diagram; by default all work at once and side by side."""
+        free = tuple(member.name for member in members if member.seat is None)
+        return Wiring(free, free)
+
+    def longest(self, lengths: Mapping[str, int], members: Sequence[Member]) -> int:  # noqa: ARG002
+        """The longest answer it can give, in tokens.
+
+        lengths: of each member's longest, by name. members: who works in it.
+        """
+        return max(*lengths.values(), UNDECIDED)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer | str:
         """Let the run's members do the task together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -10,8 +10,17 @@ from pydantic import Field, StrictFloat, StrictInt
 from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
 
-from .aggregate import Aggregation, aggregate, aggregation_asks, check_aggregation, concat
-from .base import Answer, Asking, Member, Outcome
+from .aggregate import (
+    AGGREGATE,
+    Aggregation,
+    aggregate,
+    aggregation_asks,
+    aggregation_longest,
+    aggregation_wiring,
+    check_aggregation,
+    concat,
+)
+from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .gather import Gathering
 from .team_run import TeamRun
 
@@ -34,6 +43,7 @@ class Flat(Gathering):
     quorum: StrictInt | StrictFloat | None = 1
 
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
+    stages: ClassVar[Mapping[str, Stage]] = {"turn": Stage(("turn",)), **AGGREGATE}
 
     def check(self, members: Sequence[Member]) -> None:
         """Raise ConfigurationError or ValidationError when it cannot work with these `members`."""
@@ -55,6 +65,17 @@ class Flat(Gathering):
             for at, member in enumerate(free)
         ]
         return asks + aggregation_asks(self.aggregation, members, len(free))
+
+    @property
+    def board_tokens(self) -> int:
+        """The most that a prompt shows of the team's board, in tokens."""
+        return self.view_tokens
+
+    def wiring(self, members: Sequence[Member]) -> Wiring:
+        return aggregation_wiring(self.aggregation, members, board=self.shared_memory)
+
+    def longest(self, lengths: Mapping[str, int], members: Sequence[Member]) -> int:
+        return aggregation_longest(self.aggregation, lengths, members)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         said: list[Outcome] = []

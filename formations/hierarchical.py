@@ -16,7 +16,7 @@ from phalanx.runtime.events import Delegated
 
 from .aggregate import concat
 from .assignments import Assignment, Plan, Review, agreed, plan_shape, review_shape
-from .base import Answer, Asking, Member, Outcome
+from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .gather import Gathering
 from .team_run import Job, TeamRun
 
@@ -48,6 +48,13 @@ class Hierarchical(Gathering):
     seats: ClassVar[tuple[str, ...]] = ("lead",)
     optional_seats: ClassVar[tuple[str, ...]] = ("verifier",)
     typed_seats: ClassVar[tuple[str, ...]] = ("lead", "verifier")
+    stages: ClassVar[Mapping[str, Stage]] = {
+        "plan": Stage(("plan",), shaped=True),
+        "assignment": Stage(("assignment",)),
+        "review": Stage(("review",), shaped=True),
+        "synthesis": Stage(("synthesis", "rework")),
+        "verify": Stage(("verify",), shaped=True),
+    }
 
     def check(self, members: Sequence[Member]) -> None:
         super().check(members)
@@ -77,6 +84,15 @@ class Hierarchical(Gathering):
             for again in range(1, self.reworks + 1):
                 asks += [Asking(lead, "synthesis", again, 2), Asking(verifier, "verify", again, 1)]
         return asks
+
+    def wiring(self, members: Sequence[Member]) -> Wiring:
+        lead = next(member.name for member in members if member.seat == "lead")
+        others = [member.name for member in members if member.seat is None]
+        others += [member.name for member in members if member.seat == "verifier"]
+        return Wiring((lead,), (lead,), tuple((lead, "<-->", name) for name in others))
+
+    def longest(self, lengths: Mapping[str, int], members: Sequence[Member]) -> int:
+        return next(lengths[member.name] for member in members if member.seat == "lead")
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         work = _Work(self, run, task)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from phalanx.agents.task import Task
 
-from .aggregate import Aggregation, aggregate, aggregation_asks, check_aggregation, concat
-from .base import Answer, Asking, Member
+from .aggregate import (
+    AGGREGATE,
+    Aggregation,
+    aggregate,
+    aggregation_asks,
+    aggregation_longest,
+    aggregation_wiring,
+    check_aggregation,
+    concat,
+)
+from .base import Answer, Asking, Member, Stage, Wiring
 from .gather import Gathering
 from .team_run import TeamRun
 
@@ -20,6 +29,7 @@ class Parallel(Gathering):
     aggregation: Aggregation = "concat"
 
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
+    stages: ClassVar[Mapping[str, Stage]] = {"draft": Stage(("draft",)), **AGGREGATE}
 
     def check(self, members: Sequence[Member]) -> None:
         super().check(members)
@@ -30,6 +40,12 @@ class Parallel(Gathering):
         return [Asking(member.name, "draft") for member in free] + aggregation_asks(
             self.aggregation, members, len(free)
         )
+
+    def wiring(self, members: Sequence[Member]) -> Wiring:
+        return aggregation_wiring(self.aggregation, members)
+
+    def longest(self, lengths: Mapping[str, int], members: Sequence[Member]) -> int:
+        return aggregation_longest(self.aggregation, lengths, members)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         run.begin("draft")

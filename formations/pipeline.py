@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, MemberFailed
 from phalanx.settings import nearest
 
-from .base import Answer, Asking, FormationModel, Member
+from .base import Answer, Asking, FormationModel, Member, Stage, Wiring
 from .team_run import TeamRun
 
 Validator = Callable[[AgentResult], "str | bool | Awaitable[str | bool | None] | None"]
@@ -33,6 +34,8 @@ class Pipeline(FormationModel):
     validators: Mapping[str, Any] = Field(default_factory=dict)
     retries: int = Field(default=1, ge=0)
 
+    stages: ClassVar[Mapping[str, Stage]] = {"stage": Stage(("draft", "improve"))}
+
     def __hash__(self) -> int:
         return hash((self.kind, self.retries, tuple(self.validators)))
 
@@ -48,6 +51,13 @@ class Pipeline(FormationModel):
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         free = [member for member in members if member.seat is None]
         return [Asking(member.name, "stage", at, min(at, 1)) for at, member in enumerate(free)]
+
+    def wiring(self, members: Sequence[Member]) -> Wiring:
+        names = [member.name for member in members if member.seat is None]
+        return Wiring(tuple(names[:1]), tuple(names[-1:]), tuple((a, "-->", b) for a, b in itertools.pairwise(names)))
+
+    def longest(self, lengths: Mapping[str, int], members: Sequence[Member]) -> int:
+        return lengths[[member.name for member in members if member.seat is None][-1]]
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         text = run.text(task)

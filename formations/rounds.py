@@ -11,14 +11,14 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.prompts import fenced, fenced_all, label
 from phalanx.agents.task import Task
 
-from .base import Answer, Asking, Member, Outcome
+from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .count import Counted, undecided_text
 from .gather import Gathering
 from .team_run import TeamRun, Until
@@ -64,6 +64,12 @@ class Deliberation(Gathering):
     peer_tokens: int = Field(default=2000, ge=1)
     quorum: StrictInt | StrictFloat | None = 0.5
 
+    stages: ClassVar[Mapping[str, Stage]] = {
+        "draft": Stage(("draft",)),
+        "revise": Stage(("revise", "exchange")),
+        "judge": Stage(("judge",), shaped=True),
+    }
+
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         free = [member.name for member in members if member.seat is None]
         asks = [Asking(name, "draft") for name in free]
@@ -84,6 +90,18 @@ class Deliberation(Gathering):
         if topology == "ring":
             return [at for at in others if (at - seat) % members in (1, members - 1)]
         return others
+
+    def wiring(self, members: Sequence[Member]) -> Wiring:
+        free = [member.name for member in members if member.seat is None]
+        arrows = [
+            (free[at], "<-.->", free[other])
+            for at in range(len(free) if self.rounds else 0)
+            for other in self.neighbours(at, len(free))
+            if at < other or at not in self.neighbours(other, len(free))
+        ]
+        judge = [member.name for member in members if member.seat == "judge"]
+        arrows += [(name, "-->", each) for each in judge for name in free]
+        return Wiring(tuple(free), tuple(judge or free), tuple(arrows))
 
     def is_settled(self, counted: Counted) -> bool:
         """Whether nothing is left to talk about after a count (`counted`); a subclass says when."""

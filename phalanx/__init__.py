@@ -85,9 +85,9 @@ if TYPE_CHECKING:
     from phalanx.runtime.limits import Limits as Limits
     from phalanx.runtime.limits import limits as limits
     from phalanx.runtime.regions import Region as Region
+    from phalanx.teams.formation import Formation as Formation
     from phalanx.teams.result import TeamResult as TeamResult
     from phalanx.teams.team import AgentTeam as AgentTeam
-    from phalanx.teams.team import Formation as Formation
     from phalanx.teams.team import Team as Team
 
 _HOMES = {
@@ -123,7 +123,8 @@ _HOMES = {
     "phalanx.runtime.limits": "Limits limits",
     "phalanx.runtime.regions": "Region",
     "phalanx.teams.result": "TeamResult",
-    "phalanx.teams.team": "AgentTeam Formation Team",
+    "phalanx.teams.formation": "Formation",
+    "phalanx.teams.team": "AgentTeam Team",
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import html
-import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from phalanx.formations.base import Member
-from phalanx.formations.flat import Flat
-from phalanx.formations.hierarchical import Hierarchical
-from phalanx.formations.parallel import Parallel
-from phalanx.formations.pipeline import Pipeline
-from phalanx.formations.rounds import Deliberation
+from phalanx.formations.base import FormationModel, Member, Wiring
 
 if TYPE_CHECKING:
     from .team import AgentTeam
@@ -41,7 +35,7 @@ def _box(team: AgentTeam, prefix: str, indent: str) -> Iterator[str]:
             yield from _box(inner, node, indent + "    ")
         else:
             yield f'{indent}    {node}["{_label(member)}"]'
-    if places.has_board:
+    if places.wiring.board:
         yield f'{indent}    {places.board}[("board")]'
     for a, arrow, b in places.edges():
         yield f"{indent}    {a} {arrow} {b}"
@@ -52,53 +46,27 @@ class _Places:
     """The nodes of one team. Ids are made of places alone, so that they are different and no name is ever read."""
 
     def __init__(self, team: AgentTeam, prefix: str) -> None:
-        self.formation = team.formation
         self.nodes = [(member, f"{prefix}_{at}") for at, member in enumerate(team.members)]
+        self.by_name = {member.name: node for member, node in self.nodes}
         self.free = [node for member, node in self.nodes if member.seat is None]
-        self.seats = {member.seat: node for member, node in self.nodes if member.seat is not None}
+        formation = team.formation
+        free = tuple(member.name for member in team.members if member.seat is None)
+        self.wiring = formation.wiring(team.members) if isinstance(formation, FormationModel) else Wiring(free, free)
         self.board = f"{prefix}_board"
-        self.has_board = isinstance(self.formation, Flat) and self.formation.shared_memory
 
     def edges(self) -> Iterator[Edge]:
         """Who hears whom inside the team."""
-        formation, free = self.formation, self.free
-        if isinstance(formation, Hierarchical):
-            for node in free:
-                yield self.seats["lead"], "<-->", node
-            if "verifier" in self.seats:
-                yield self.seats["lead"], "<-->", self.seats["verifier"]
-        elif isinstance(formation, Pipeline):
-            yield from ((a, "-->", b) for a, b in itertools.pairwise(free))
-        elif isinstance(formation, Deliberation) and formation.rounds:
-            for at in range(len(free)):
-                for other in formation.neighbours(at, len(free)):
-                    if at < other or at not in formation.neighbours(other, len(free)):
-                        yield free[at], "<-.->", free[other]
-        if self.has_board:
-            yield from ((node, "<-.->", self.board) for node in free)
-        if (last := self.last()) is not None:
-            yield from ((node, "-->", last) for node in free if node != last)
+        if self.wiring.board:
+            yield from ((node, "<-.->", self.board) for node in self.free)
+        yield from ((self.by_name[a], arrow, self.by_name[b]) for a, arrow, b in self.wiring.arrows)
 
     def entries(self) -> list[str]:
         """Who is given the task first."""
-        if isinstance(self.formation, Hierarchical):
-            return [self.seats["lead"]]
-        return self.free[:1] if isinstance(self.formation, Pipeline) else self.free
+        return [self.by_name[name] for name in self.wiring.entries]
 
     def exits(self) -> list[str]:
         """Whose answers are, or become, the team's."""
-        if isinstance(self.formation, Hierarchical):
-            return [self.seats["lead"]]
-        if (last := self.last()) is not None:
-            return [last]
-        return self.free[-1:] if isinstance(self.formation, Pipeline) else self.free
-
-    def last(self) -> str | None:
-        """Who makes one answer of all, if anybody does: a judge, or who synthesizes."""
-        formation = self.formation
-        if isinstance(formation, Flat | Parallel) and formation.aggregation == "synthesize":
-            return self.seats.get("aggregator", self.free[0])
-        return self.seats.get("judge")
+        return [self.by_name[name] for name in self.wiring.exits]
 
 
 def _label(member: Member) -> str:

@@ -10,20 +10,15 @@ from phalanx.agents.models.model import is_free, price
 from phalanx.agents.models.resolve import NoModel
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task
-from phalanx.formations.flat import Flat
-from phalanx.formations.hierarchical import Hierarchical
-from phalanx.formations.parallel import Parallel
-from phalanx.formations.pipeline import Pipeline
+from phalanx.formations.base import UNDECIDED, FormationModel
 from phalanx.messages import Price, Usage, estimate_tokens
 from phalanx.runtime.blocking import run_blocking
 
-from .prompt_size import FENCE, Sizes, around, template
+from .prompt_size import Sizes, around, template
 
 if TYPE_CHECKING:
     from .team import AgentTeam
 
-# The most that "No decision: …" takes, the answer of a vote that came to nothing.
-UNDECIDED = 400
 # A board shows an entry in no less than 8 tokens of its budget; behind a fence it may take four times as much.
 FENCED = 4
 
@@ -68,13 +63,17 @@ class _Reckoning:
         """
         if team.given_model is not None or default is None:
             default = team
+        plan = team.plan()
         members = {member.name: member for member in team.members}
         longest = max(_longest(each.who) for each in team.members)
-        sizes = Sizes(words, team.members, task, longest, _board(team), has_past=team.board is not None)
+        formation: FormationModel = team.formation
+        board = FENCED * formation.board_tokens
+        has_past = team.board is not None
+        sizes = Sizes(words, team.members, formation.stages, task, longest, board, has_past)
         total, money = Usage(), 0.0
         unknown = False
         by_member: dict[str, tuple[int, int]] = {}
-        for asking in team.plan():
+        for asking in plan:
             member, prompt = members[asking.member], sizes.prompt(asking)
             if isinstance(member.who, Agent):
                 spoken = member.who.prompts.over(words)
@@ -110,28 +109,13 @@ class _Reckoning:
         return found
 
 
-def _board(team: AgentTeam) -> int:
-    """The most that a prompt shows of the team's board."""
-    return FENCED * team.formation.view_tokens if isinstance(team.formation, Flat) else 0
-
-
 def _longest(who: object) -> int:
     """The longest answer a member can give, in tokens: for a team, by how its formation makes one of many."""
     if isinstance(who, Agent):
         return who.max_tokens
     team: AgentTeam = who  # type: ignore[assignment]
-    formation = team.formation
     lengths = {member.name: _longest(member.who) for member in team.members}
-    free = [member.name for member in team.members if member.seat is None]
-    if isinstance(formation, Hierarchical):
-        return next(lengths[member.name] for member in team.members if member.seat == "lead")
-    if isinstance(formation, Pipeline):
-        return lengths[free[-1]]
-    longest = max(lengths.values())
-    if isinstance(formation, Flat | Parallel):
-        way = formation.aggregation
-        if way == "synthesize":
-            return longest
-        if way == "concat" or (callable(way) and not hasattr(way, "decide")):
-            return sum(lengths[name] + estimate_tokens(name) + FENCE for name in free)
-    return max(longest, UNDECIDED)
+    formation = team.formation
+    if isinstance(formation, FormationModel):
+        return formation.longest(lengths, team.members)
+    return max(*lengths.values(), UNDECIDED)

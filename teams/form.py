@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -13,31 +15,24 @@ from phalanx.agents.models.retry import RetryConfig
 from phalanx.agents.role import Role
 from phalanx.errors import ValidationError
 from phalanx.formations.base import FormationModel
-from phalanx.formations.consensus import Consensus
-from phalanx.formations.debate import Debate
 from phalanx.formations.flat import Flat
-from phalanx.formations.hierarchical import Hierarchical
-from phalanx.formations.parallel import Parallel
-from phalanx.formations.pipeline import Pipeline
+from phalanx.formations.kinds import KINDS
 from phalanx.messages import Data, Price
 from phalanx.runtime.limits import Limits
 
 from .team import AgentTeam
 
-KINDS: dict[str, type[FormationModel]] = {
-    "hierarchical": Hierarchical, "flat": Flat, "pipeline": Pipeline, "parallel": Parallel,
-    "consensus": Consensus, "debate": Debate,
-}  # fmt: skip
-"""The formations that a file can name."""
-
 ORDINARY = "member"
 """The seat that is none."""
 
-AnyFormation = Annotated[
-    Annotated[Hierarchical | Flat | Pipeline | Parallel | Consensus | Debate, Field(discriminator="kind")],
-    BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given),
-]
-"""A formation's options, or its name alone."""
+if TYPE_CHECKING:
+    AnyFormation = FormationModel
+else:
+    AnyFormation = Annotated[
+        Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind")],
+        BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given),
+    ]
+    """A formation's options, or its name alone."""
 
 
 class MemberSpec(Data):

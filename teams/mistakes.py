@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from phalanx.agents.models.retry import RetryConfig
 from phalanx.agents.role import Role
 from phalanx.errors import SpecError
+from phalanx.formations.kinds import KINDS
 from phalanx.formations.voting import CodeTests, Equivalence
 from phalanx.messages import Price
 from phalanx.runtime.limits import Limits
 from phalanx.settings import nearest
 
-from .form import KINDS, MemberSpec, TeamSpec
+from .form import MemberSpec, TeamSpec
 from .yaml_file import Place
 
 if TYPE_CHECKING:

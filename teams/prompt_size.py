@@ -13,19 +13,12 @@ from dataclasses import dataclass
 from phalanx.agents.agent import Agent
 from phalanx.agents.prompts import SLOTS, Prompts
 from phalanx.agents.tools.tool import spec_of
-from phalanx.formations.base import Asking, Member
+from phalanx.formations.base import Asking, Member, Stage
 from phalanx.messages import estimate_tokens
 
 # What stands around a text that is shown as data, without the name it is shown under.
 FENCE = 40
-# How a formation's stage asks; a stage that is not listed (in a user's own formation) may use any of them.
-STAGES: Mapping[str, tuple[str, ...]] = {
-    "draft": ("draft",), "stage": ("draft", "improve"), "turn": ("turn",), "aggregate": ("aggregate",),
-    "plan": ("plan",), "assignment": ("assignment",), "review": ("review",), "synthesis": ("synthesis", "rework"),
-    "verify": ("verify",), "revise": ("revise", "exchange"), "judge": ("judge",),
-}  # fmt: skip
-# Stages with an answer of a shape of the formation's own, and the most its JSON schema takes without the names in it.
-SHAPED = frozenset({"plan", "review", "verify", "judge"})
+# The most that the JSON schema of a formation's own shape takes without the names in it.
 SCHEMA = 300
 
 
@@ -33,12 +26,13 @@ SCHEMA = 300
 class Sizes:
     """What prompts in one team are made of.
 
-    task: the task. longest: the longest answer that a member can give. board: the most that is shown of the board;
-    has_past: there may be more on it than this run's answers.
+    stages: how the formation asks. task: the task. longest: the longest answer that a member can give. board: the
+    most that is shown of the board; has_past: there may be more on it than this run's answers.
     """
 
     words: Prompts
     members: Sequence[Member]
+    stages: Mapping[str, Stage]
     task: int
     longest: int
     board: int
@@ -60,13 +54,13 @@ class Sizes:
 
     def prompt(self, asking: Asking) -> int:
         """What a member is told when it is asked, its system message aside."""
-        slots = STAGES.get(asking.stage, tuple(SLOTS))
+        slots = self.stages[asking.stage].slots
         most = max(self._filled(slot, asking.reads) for slot in slots)
         return most + (self._filled("answer_line", 0) if "draft" in slots else 0)
 
     def shape(self, asking: Asking) -> int:
         """What the shape of an answer adds to a request: its schema, in words and as such."""
-        if asking.stage not in SHAPED:
+        if not self.stages[asking.stage].shaped:
             return 0
         names = self.roster + 8 * asking.reads
         return 2 * (SCHEMA + names) + self._filled("shape", 0) + 16

@@ -15,9 +15,10 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from phalanx.agents.prompts import SLOTS
 from phalanx.formations.aggregate import NAMED
+from phalanx.formations.kinds import KINDS
 from phalanx.formations.voting import RULES, AnyRule
 
-from .form import KINDS, TeamSpec
+from .form import TeamSpec
 
 Schema = dict[str, Any]
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
-
-import pydantic
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import Model, close
@@ -17,17 +12,9 @@ from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Context, Hooks, Task, TaskHook, hooks_of
 from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
-from phalanx.formations.aggregate import Aggregation
 from phalanx.formations.base import Asking, FormationModel, Member
-from phalanx.formations.consensus import Consensus
-from phalanx.formations.debate import Debate
 from phalanx.formations.flat import Flat
-from phalanx.formations.hierarchical import Hierarchical
-from phalanx.formations.parallel import Parallel
-from phalanx.formations.pipeline import Pipeline, Validator
-from phalanx.formations.rounds import Topology, Update, View
 from phalanx.formations.team_run import TeamRun
-from phalanx.formations.voting import Equivalence, Plurality, Rule
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
@@ -39,50 +26,24 @@ from phalanx.runtime.run import Listener, Run, new_run_id
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 
+from .classic import Classic
 from .handle import RunHandle
-from .members import Who, either, listed, members_of, seats_of
+from .members import Who, listed, members_of
+from .opportunity import Opportunity
+from .options import Brought, TeamOptions, made
 from .result import TeamResult
 from .running import journal_of, perform, roster, task_of, work
+from .sampling import Sampling
+from .steering import Steering
+from .talk import Talk
 
 if TYPE_CHECKING:
     from phalanx.agents.tools.tool import FunctionTool
 
     from .estimate import Estimate
 
-P = ParamSpec("P")
-F = TypeVar("F", bound=FormationModel)
 
-
-class TeamOptions(TypedDict, total=False):
-    """Keywords that every team takes.
-
-    name: what it is called. model: for members that have none of their own. limits: of each run. prompts: its own
-    text for prompt slots. hooks: on_start, on_complete, on_error. board: a blackboard that outlives single runs
-    (default: a new one for each run). log: where runs are journaled (default: in memory, run by run).
-    """
-
-    name: str
-    model: object
-    limits: Limits | None
-    prompts: Mapping[str, str]
-    hooks: Hooks
-    board: Blackboard
-    log: Log
-
-
-Build = TypeVar("Build", bound=Callable[..., object])
-
-
-def _with_team_options(build: Build) -> Build:
-    """A constructor whose docstring says what TeamOptions' keywords mean, so that `help()` is enough to use it."""
-    if build.__doc__ and TeamOptions.__doc__:
-        meanings = inspect.cleandoc(TeamOptions.__doc__).partition("\n\n")[2]
-        added = f"\n\noptions, which every team takes:\n{meanings}"
-        build.__doc__ = re.sub(r"\s+Other keywords:\s+TeamOptions\.", added, inspect.cleandoc(build.__doc__))
-    return build
-
-
-class AgentTeam:
+class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
     """Members in a formation.
 
     Making one does no I/O; it is reusable and may run many tasks at the same time. Members are agents, roles, whole
@@ -131,7 +92,7 @@ class AgentTeam:
             raise ConfigurationError(
                 f"a team has no option {word!r}{nearest(word, words)}; api_base and the like belong to its agents"
             )
-        if isinstance(formation, Formation):
+        if isinstance(formation, Brought):
             if agents is not None or seats is not None:
                 raise ConfigurationError("this formation brings its own members: leave agents= and seats= out")
             source: AgentTeam = formation.team
@@ -143,13 +104,7 @@ class AgentTeam:
             board = source.board if board is None else board
             log = source.log if log is None else log
             formation = source.formation
-        self.formation = (
-            made(
-                Flat,
-            )
-            if formation is None
-            else formation
-        )
+        self.formation = Flat() if formation is None else formation
         if isinstance(self.formation, type) or not callable(self.formation):
             raise ConfigurationError(
                 f"formation={self.formation!r} is no formation: give a value such as Debate(rounds=2), "
@@ -167,189 +122,6 @@ class AgentTeam:
             raise ConfigurationError("a team needs at least one member")
         self.board, self.log = board, log
         self._model: Model | None = None if model is None else resolve(model)
-
-    # -- the formations --------------------------------------------------------------------------------------------
-
-    @classmethod
-    @_with_team_options
-    def hierarchical(
-        cls,
-        lead: Who = None,
-        subagents: Sequence[Who] | None = None,
-        *,
-        verifier: Who = None,
-        max_stalls: int = 3,
-        max_rounds: int = 3,
-        review: bool = True,
-        reworks: int = 1,
-        lead_agent: Who = None,
-        support_agents: Sequence[Who] | None = None,
-        **options: Unpack[TeamOptions],
-    ) -> Self:
-        """A lead who delegates, workers who do the parts, a synthesis.
-
-        The lead sees the roster and returns typed assignments; the framework delegates them in dependency order, in
-        parallel where they are free of each other. Workers see their assignment, the goal, and the results it builds
-        on. The lead reviews, may assign more, and writes the answer.
-
-        lead: who leads (`lead_agent` is the same). subagents: the workers (`support_agents` is the same). verifier:
-        checks the answer and may veto it. max_stalls: reviews in a row without newly finished work before the lead
-        has to answer. max_rounds: rounds of assignments at most. review: whether the lead reviews before answering.
-        reworks: how often the lead may answer the verifier's objection. Other keywords: TeamOptions.
-
-        Returns the team. Raises ConfigurationError without a lead or workers, AccessDenied when the lead's role
-        forbids delegating.
-        """
-        seats = {"lead": either("lead", lead, "lead_agent", lead_agent)}
-        if verifier is not None:
-            seats["verifier"] = verifier
-        workers = either("subagents", subagents, "support_agents", support_agents)
-        formation = made(Hierarchical, max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks)
-        return cls(workers, formation=formation, seats=seats, **options)
-
-    @classmethod
-    @_with_team_options
-    def flat(
-        cls,
-        agents: Sequence[Who],
-        shared_memory: bool = True,
-        *,
-        rounds: int = 1,
-        aggregation: Aggregation = "synthesize",
-        aggregator: Who = None,
-        quorum: int | float | None = 1,
-        deadline: float | None = None,
-        **options: Unpack[TeamOptions],
-    ) -> Self:
-        """Equals.
-
-        agents: the members. shared_memory: they speak in turn and each sees the board; without it all work at once and
-        blind. rounds: how often each speaks. aggregation: "synthesize" (the aggregator, else the first member, writes
-        one answer), "concat", "majority_vote", a rule, or a function of the list of texts. quorum: how many must
-        answer. deadline: seconds for a blind gathering. Other keywords: TeamOptions.
-
-        Returns the team. Raises ConfigurationError without members or for an unknown aggregation.
-        """
-        formation = made(
-            Flat, shared_memory=shared_memory, rounds=rounds, aggregation=aggregation, quorum=quorum, deadline=deadline
-        )
-        return cls(agents, formation=formation, seats=seats_of(aggregator=aggregator), **options)
-
-    @classmethod
-    @_with_team_options
-    def pipeline(
-        cls,
-        agents: Sequence[Who],
-        *,
-        validators: Mapping[str, Validator] | None = None,
-        retries: int = 1,
-        **options: Unpack[TeamOptions],
-    ) -> Self:
-        """Stages in a row: each member gets the task and what the one before it made.
-
-        agents: the stages. One is typed by its agent's `output`. validators: by member name, a function of the stage's
-        result that gives None when it is good, else what is wrong. retries: how often a stage is asked again when its
-        validator objects. Other keywords: TeamOptions.
-
-        Returns the team. Its run raises MemberFailed when a stage fails.
-        """
-        return cls(agents, formation=made(Pipeline, validators=validators or {}, retries=retries), **options)
-
-    @classmethod
-    @_with_team_options
-    def parallel(
-        cls,
-        agents: Sequence[Who],
-        *,
-        aggregation: Aggregation = "concat",
-        aggregator: Who = None,
-        quorum: int | float | None = None,
-        deadline: float | None = None,
-        **options: Unpack[TeamOptions],
-    ) -> Self:
-        """All at once, each alone, then one aggregation.
-
-        agents: the members. aggregation: "concat", "synthesize", "majority_vote", a rule, or a function of the list of
-        texts. aggregator: who synthesizes (default: the first member). quorum: how many must answer: a number, a part
-        (0.5), or None for all. deadline: seconds after which those still working are timed out. Other keywords:
-        TeamOptions.
-
-        Returns the team. Its run raises QuorumMissed when too few answer.
-        """
-        formation = made(Parallel, aggregation=aggregation, quorum=quorum, deadline=deadline)
-        return cls(agents, formation=formation, seats=seats_of(aggregator=aggregator), **options)
-
-    @classmethod
-    @_with_team_options
-    def consensus(
-        cls,
-        agents: Sequence[Who],
-        min_agreement: int | float | None = None,
-        *,
-        rounds: int = 2,
-        rule: Rule | None = None,
-        exchange: Literal["solutions", "messages"] = "solutions",
-        equivalence: Equivalence | None = None,
-        quorum: int | float | None = 0.5,
-        deadline: float | None = None,
-        **options: Unpack[TeamOptions],
-    ) -> Self:
-        """Blind drafts, counted; while they do not agree, solutions are exchanged and improved.
-
-        agents: the members. min_agreement: how many of them must agree (2), or what part of the ballots cast (0.75);
-        default: more than half. rounds: of exchange at most; 0 is a vote. rule: another rule, e.g. Unanimity().
-        exchange: members see only the set of "solutions", or each other's "messages". equivalence: which answers count
-        as the same. quorum: how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
-
-        Returns the team. Its result's `decision` holds tally and margin; without agreement `status` is "undecided".
-        """
-        formation = made(
-            Consensus,
-            min_agreement=min_agreement, rounds=rounds, rule=rule, exchange=exchange,
-            equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
-        )  # fmt: skip
-        return cls(agents, formation=formation, **options)
-
-    @classmethod
-    @_with_team_options
-    def debate(
-        cls,
-        agents: Sequence[Who],
-        rounds: int = 1,
-        *,
-        judge: Who = None,
-        topology: Topology = "auto",
-        view: View = "full",
-        update: Update = "free",
-        follow: float = 0.3,
-        stubbornness: int = 7,
-        trigger: Literal["always", "on_disagreement"] = "on_disagreement",
-        rule: Rule | None = None,
-        equivalence: Equivalence | None = None,
-        quorum: int | float | None = 0.5,
-        deadline: float | None = None,
-        **options: Unpack[TeamOptions],
-    ) -> Self:
-        """Blind drafts, then rounds in which each sees its peers' answers and revises; the last round is voted on.
-
-        agents: the members. rounds: revisions after the draft; 0 is a vote. judge: decides when the last round is not
-        unanimous; it sees the candidates in both orders, and a verdict that changes with the order does not count.
-        topology: who sees whom: "full", "ring", "star", "auto" (full up to four members, then ring). view: peers'
-        "full" texts, or only their "answer". update: "free", "conformist", or "follower" with probability `follow`.
-        stubbornness: 0 to 10, how firmly members are told to keep their answer. trigger: revise "always", or only
-        "on_disagreement" of the drafts. rule: decides on the last round (default: plurality). equivalence: which
-        answers count as the same. quorum: how many must answer. deadline: seconds for each round. Other keywords:
-        TeamOptions.
-
-        Returns the team. Peers are shown anonymously, shuffled by the run's seed.
-        """
-        formation = made(
-            Debate,
-            rounds=rounds, topology=topology, view=view, update=update, follow=follow, stubbornness=stubbornness,
-            trigger=trigger, rule=rule or Plurality(tie_break=()), equivalence=equivalence or Equivalence(),
-            quorum=quorum, deadline=deadline,
-        )  # fmt: skip
-        return cls(agents, formation=formation, seats=seats_of(judge=judge), **options)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -617,11 +389,12 @@ class AgentTeam:
 
     def set_workflow(self, name: str) -> None:
         """Work in the named formation from now on, with its defaults. Raises ValidationError for an unknown name."""
-        known = {"flat": Flat, "pipeline": Pipeline, "parallel": Parallel, "consensus": Consensus, "debate": Debate,
-                 "hierarchical": Hierarchical, "coding_review": Pipeline}  # fmt: skip
+        from phalanx.formations.kinds import KINDS
+
+        known = {**KINDS, "coding_review": KINDS["pipeline"]}
         if name not in known:
             raise ValidationError(f"there is no workflow {name!r}{nearest(name, known)}; there are: {', '.join(known)}")
-        formation = known[name]()
+        formation: FormationModel = made(known[name])
         formation.check(self.members)
         self.formation = formation
 
@@ -662,47 +435,10 @@ class AgentTeam:
 Team = AgentTeam
 
 
-@dataclass(frozen=True)
-class Formation:
-    """A formation with its members, not yet a team: `AgentTeam(formation=Formation.debate([...], rounds=2))`.
-
-    Each constructor takes what the AgentTeam constructor of the same name takes.
-    """
-
-    team: AgentTeam
-
-    @staticmethod
-    def _like(build: Callable[P, AgentTeam]) -> Callable[P, Formation]:
-        import functools
-
-        @functools.wraps(build)
-        def make(*args: P.args, **kwargs: P.kwargs) -> Formation:
-            return Formation(build(*args, **kwargs))
-
-        return make
-
-    hierarchical = staticmethod(_like(AgentTeam.hierarchical))
-    flat = staticmethod(_like(AgentTeam.flat))
-    pipeline = staticmethod(_like(AgentTeam.pipeline))
-    parallel = staticmethod(_like(AgentTeam.parallel))
-    consensus = staticmethod(_like(AgentTeam.consensus))
-    debate = staticmethod(_like(AgentTeam.debate))
-
-
 def formation_options(formation: object) -> tuple[str, ...]:
     """The names of a formation's options, for hints."""
     return (*getattr(type(formation), "model_fields", ()), *getattr(formation, "seats", ()),
             *getattr(formation, "optional_seats", ()))  # fmt: skip
-
-
-def made(kind: type[F], **options: Any) -> F:
-    """A formation from its options. Raises ValidationError, naming the option, for a value that cannot be."""
-    try:
-        return kind(**options)
-    except pydantic.ValidationError as problem:
-        first = problem.errors()[0]
-        option = ".".join(str(part) for part in first["loc"])
-        raise ValidationError(f"{option}={first['input']!r}: {first['msg']}") from None
 
 
 def fresh_id(run_id: str | None) -> str:

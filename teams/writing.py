@@ -15,9 +15,10 @@ from phalanx.agents.agent import Agent
 from phalanx.agents.role import Role
 from phalanx.errors import ValidationError
 from phalanx.formations.base import Member
+from phalanx.formations.kinds import KINDS
 from phalanx.formations.voting import RULES, VotingRule
 
-from .form import KINDS, ORDINARY, MemberSpec, TeamSpec
+from .form import ORDINARY, MemberSpec, TeamSpec
 from .mistakes import short
 from .team import AgentTeam
 

@@ -30,7 +30,7 @@ from phalanx.teams.spec import parse_team
 from phalanx.testing import forbid_real_calls
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "teams" / "team.schema.json").read_text(encoding="utf-8")))
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

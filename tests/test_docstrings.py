@@ -20,7 +20,7 @@ import phalanx.testing
 from phalanx import AgentTeam, Formation
 from phalanx.agents.models.model import Model, Wrapper
 from phalanx.agents.tools.tool import Tool
-from phalanx.teams.team import TeamOptions
+from phalanx.teams.options import TeamOptions
 
 # Whoever implements a seam is documented by it, as a subclass is by its base.
 SEAMS: tuple[type, ...] = (Model, Wrapper, Tool)

@@ -1,0 +1,20 @@
+"""Every formation that Phalanx has, by kind: what team files, their schema, tables and `set_workflow` go by."""
+
+from __future__ import annotations
+
+from .base import FormationModel
+from .consensus import Consensus
+from .debate import Debate
+from .flat import Flat
+from .hierarchical import Hierarchical
+from .parallel import Parallel
+from .pipeline import Pipeline
+
+KINDS: dict[str, type[FormationModel]] = {
+    "hierarchical": Hierarchical,
+    "flat": Flat,
+    "pipeline": Pipeline,
+    "parallel": Parallel,
+    "consensus": Consensus,
+    "debate": Debate,
+}
