@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import time
-import zoneinfo
 from typing import TYPE_CHECKING
 
 from .prompts import Prompts
@@ -24,6 +23,8 @@ def card(agent: Agent, role: Role, words: Prompts, box: ToolBox, now: float | No
     extra = [agent.instructions, box.notes, agent.options.answer_format]
     if agent.timezone is not None:
         moment = time.time() if now is None else now
+        import zoneinfo  # only where a zone is set
+
         date = datetime.datetime.fromtimestamp(moment, zoneinfo.ZoneInfo(agent.timezone))
         extra.append(f"It is {date:%A, %Y-%m-%d %H:%M} in {agent.timezone}.")
     rest = "\n\n".join(part for part in extra if part)

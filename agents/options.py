@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +101,8 @@ def sort(given: Mapping[str, Any]) -> Options:
 
 def check_timezone(name: str) -> str:
     """The name itself if it is an IANA time zone; raises ValidationError (a ValueError) if not."""
+    import zoneinfo  # only where a zone is set
+
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError):

@@ -40,7 +40,7 @@ class Debate(Deliberation):
 
     kind: Literal["debate"] = "debate"
     stubbornness: int = Field(default=7, ge=0, le=10)
-    rule: RuleField = Plurality(tie_break=())
+    rule: RuleField = Plurality.model_construct(tie_break=())  # as it is validated, without building a validator
 
     least: ClassVar[int] = 2
     optional_seats: ClassVar[tuple[str, ...]] = ("judge",)

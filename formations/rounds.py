@@ -23,6 +23,7 @@ from .count import Counted, undecided_text
 from .gather import Gathering
 from .team_run import TeamRun, Until
 from .voting import Equivalence
+from .voting.equivalence import EQUIVALENCE
 
 Topology = Literal["auto", "full", "ring", "star"]
 View = Literal["full", "answer"]
@@ -60,7 +61,7 @@ class Deliberation(Gathering):
     update: Update = "free"
     follow: float = Field(default=0.3, ge=0, le=1)
     trigger: Literal["always", "on_disagreement"] = "on_disagreement"
-    equivalence: Equivalence = Equivalence()
+    equivalence: Equivalence = EQUIVALENCE
     peer_tokens: int = Field(default=2000, ge=1)
     quorum: StrictInt | StrictFloat | None = 0.5
 

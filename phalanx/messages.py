@@ -15,7 +15,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"
 class Data(BaseModel):
     """A frozen value that refuses unknown fields: what is sent, stored or shown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ToolCall(Data):
@@ -80,7 +80,7 @@ class OutputSpec(Data):
     name: str
     schema_: dict[str, object] = Field(alias="schema")
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)

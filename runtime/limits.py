@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from typing import Literal
 
 import anyio
-import anyio.from_thread
 import anyio.lowlevel
 from pydantic import Field
 
@@ -233,7 +232,9 @@ class _Place:
         if here:
             self.event.set()
         else:
-            anyio.from_thread.run_sync(self.event.set, token=self.token)
+            from anyio import from_thread  # seldom needed, and slow to import
+
+            from_thread.run_sync(self.event.set, token=self.token)
 
 
 _lock = threading.Lock()

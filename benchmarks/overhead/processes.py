@@ -163,4 +163,6 @@ def _output(arguments: list[str], home: str | None) -> str:
 
 def _environment(home: str | None) -> dict[str, str]:
     mine = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": KEY}
-    return {**os.environ, **mine, **({} if home is None else {"PHALANX_HOME": home})}
+    # What is installed has its bytecode beside it: the first round may write it, whatever the caller's shell says.
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**given, **mine, **({} if home is None else {"PHALANX_HOME": home})}

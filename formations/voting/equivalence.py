@@ -172,6 +172,10 @@ class Equivalence(Data):
         )
 
 
+EQUIVALENCE = Equivalence.model_construct(set(), absolute_tolerance=Fraction(0))
+"""`Equivalence()`, without building a validator when formations are imported."""
+
+
 def _by_letter(options: dict[str, str] | str | None) -> Mapping[str, str] | None:
     return dict.fromkeys(options, "") if isinstance(options, str) else options
 

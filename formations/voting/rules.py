@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -51,13 +52,17 @@ AnyRule = Annotated[
 ]  # fmt: skip
 """A voting rule, its name ("plurality"), or its options ({"kind": "supermajority", "q": "3/4"})."""
 
-_adapter: TypeAdapter[VotingRule] = TypeAdapter(AnyRule)
+
+@functools.cache
+def _adapter() -> TypeAdapter[VotingRule]:
+    """Made at the first use, not at import: it knows every rule."""
+    return TypeAdapter(AnyRule)
 
 
 def rule_of(value: VotingRule | str | Mapping[str, object]) -> VotingRule:
     """A voting rule from its name or its options. Raises ValidationError for an unknown name or a wrong option."""
     try:
-        return _adapter.validate_python(value)
+        return _adapter().validate_python(value)
     except PydanticError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

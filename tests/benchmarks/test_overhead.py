@@ -30,6 +30,9 @@ from phalanx.benchmarks.overhead.workloads import (
     stream_by_hand,
 )
 
+# What LiteLLM warns of inside is no error of ours.
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::UserWarning")
+
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phalanx.formations.voting import Equivalence, Plurality
+from phalanx.formations.voting.equivalence import EQUIVALENCE
 from phalanx.formations.voting.kinds import Policy
 
 some = settings(max_examples=40, deadline=None)
@@ -261,3 +262,12 @@ def test_an_option_that_cannot_work_is_refused(options: dict[str, object]) -> No
 def test_many_answers_are_sorted_in_good_time() -> None:
     answers = [f"The answer is {number % 300}." for number in range(3000)]
     assert len(Equivalence().classes(answers).classes) == 300
+
+
+def test_the_equivalence_that_formations_begin_with_is_the_one_without_options() -> None:
+    ready, made = EQUIVALENCE, Equivalence()
+
+    assert ready == made
+    assert repr(ready) == repr(made)
+    assert hash(ready) == hash(made)
+    assert ready.model_dump(exclude_unset=True) == made.model_dump(exclude_unset=True) == {}
