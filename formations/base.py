@@ -19,7 +19,7 @@ from phalanx.runtime.events import OutcomeStatus
 from phalanx.runtime.limits import Limits
 from phalanx.runtime.run import Run
 
-from .voting import Decision
+from .voting import Ballot, Decision, Rule
 
 if TYPE_CHECKING:
     from .team_run import TeamRun
@@ -73,12 +73,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of a vote: every member's text, what it was counted as (None: it abstained), and the decision."""
+    """One round of a vote: every member's text, what it was counted as (None: it abstained), and the decision.
+
+    rule: what decided. ballots: what it was given, in the order of the choices.
+    """
 
     number: int
     texts: Mapping[str, str]
     choices: Mapping[str, str | None]
     decision: Decision | None = None
+    rule: Rule | None = None
+    ballots: tuple[Ballot | None, ...] = ()
 
 
 class NestedTeam(Protocol):

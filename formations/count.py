@@ -14,12 +14,15 @@ class Counted:
     """A count of answers.
 
     outcomes: the answers that were read, by member. choices: what each member's answer was counted as: the
-    representative of its class; None is an abstention. decision: what the rule made of it.
+    representative of its class; None is an abstention. decision: what the rule made of it. rule: that rule. ballots:
+    what it was given, in the order of the choices.
     """
 
     outcomes: Mapping[str, Outcome]
     choices: Mapping[str, str | None]
     decision: Decision
+    rule: Rule | None = None
+    ballots: tuple[Ballot | None, ...] = ()
 
     @property
     def leader(self) -> str | None:
@@ -46,8 +49,9 @@ def count(outcomes: Sequence[Outcome], rule: Rule, equivalence: Equivalence, *, 
     partition = equivalence.classes([said[outcome.text] for outcome in outcomes])
     choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
     read = {outcome.member: outcome for outcome in outcomes}
-    decision = rule.decide(_ballots(read, choices), seed=seed, eligible=eligible)
-    return Counted(read, choices, decision)
+    ballots = _ballots(read, choices)
+    decision = rule.decide(ballots, seed=seed, eligible=eligible)
+    return Counted(read, choices, decision, rule, tuple(ballots))
 
 
 def ballots_of(counted: Counted) -> list[Ballot | None]:

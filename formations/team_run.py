@@ -154,7 +154,8 @@ class TeamRun:
         for name, choice in counted.choices.items():
             self.run.emit(BallotCast, name, round, choice)
         texts = {name: outcome.text for name, outcome in counted.outcomes.items()}
-        self.rounds.append(Round(round, texts, dict(counted.choices), counted.decision))
+        choices = dict(counted.choices)
+        self.rounds.append(Round(round, texts, choices, counted.decision, counted.rule, counted.ballots))
         self.decided(counted.decision)
 
     def decided(self, decision: Decision) -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from phalanx.agents.result import AgentResult
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import LimitExceeded, ValidationError
 from phalanx.formations.base import Outcome, Round
+from phalanx.formations.record import round_facts, round_of
 from phalanx.formations.voting import Decision
 from phalanx.messages import Message, Usage
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.human import Question
+
+if TYPE_CHECKING:
+    from phalanx.formations.attribution import Right
+    from phalanx.formations.contribution import Contributions
+    from phalanx.formations.voting import Equivalence, Rule
 
 Board = Sequence[Entry | dict[str, Any]]
 
@@ -117,6 +123,36 @@ class TeamResult(AgentResult):
             spent[outcome.member] = spent.get(outcome.member, Usage()) + outcome.usage
         return spent
 
+    def contributions(
+        self,
+        right: Right | None = None,
+        *,
+        rule: Rule | None = None,
+        equivalence: Equivalence | None = None,
+        round: int = -1,
+        samples: int = 400,
+    ) -> Contributions:
+        """What each member brought: from the record alone, without asking any model.
+
+        Every vote that changed and whose words it had been shown; what the decision loses without a member's ballot,
+        and its Shapley value; how far apart the votes were. A result that was loaded or replayed gives the same.
+
+        right: the right answer, or a function that grades an answer's text from 0 to 1; without it, a group of members
+        is worth 1 if its ballots decide what the team decided. rule: what decides (default: the recorded rule; the
+        file of a saved result cannot hold a rule that is the user's own). equivalence: how answers are compared with
+        `right`, and between rounds. round: the place of the round whose ballots count (default: the last; 0 is the
+        drafts). samples: how many orders are drawn for more than ten voters.
+
+        Where nothing was voted on, what depends on votes is empty or None, and `notes` says so. Raises ValidationError
+        for a round that is not there, or a grade that is not from 0 to 1.
+        """
+        from phalanx.formations.attribution import attribute
+
+        return attribute(
+            self.rounds, self.members, self.usage, answer=self.content, right=right, rule=rule,
+            equivalence=equivalence, round=round, samples=samples,
+        )  # fmt: skip
+
     def why(self) -> str:
         """How the answer came about, in a few lines."""
         lines = [f"{self.status}" + (f": {self.stop_reason}" if self.stop_reason else "")]
@@ -144,18 +180,9 @@ class TeamResult(AgentResult):
                 "run_id": self.run_id,
                 "duration": self.duration,
                 "cost": self.cost,
-                "usage": {
-                    "calls": usage.calls, "tokens": usage.tokens, "input_tokens": usage.input_tokens,
-                    "output_tokens": usage.output_tokens, "cached_tokens": usage.cached_tokens,
-                    "cache_write_tokens": usage.cache_write_tokens, "reasoning_tokens": usage.reasoning_tokens,
-                    "known_cost": usage.known_cost, "unpriced_calls": usage.unpriced_calls,
-                    "estimated": usage.estimated,
-                },
+                "usage": _usage_facts(usage),
                 "decision": None if self.decision is None else self.decision.model_dump(mode="json"),
-                "rounds": [
-                    {"number": each.number, "texts": dict(each.texts), "choices": dict(each.choices)}
-                    for each in self.rounds
-                ],
+                "rounds": [round_facts(each) for each in self.rounds],
                 "members": [_as_dict(each) for each in self.members],
                 "board": list(self.board),
                 "questions": list(self.questions),
@@ -182,15 +209,14 @@ class TeamResult(AgentResult):
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Self:
         """The result whose `facts` `to_dict` gave. Raises KeyError, TypeError or ValueError when they are not that."""
-        given = {key: value for key, value in facts["usage"].items() if key != "tokens"}
         members = [_outcome(each) for each in facts["members"]]
         decision = facts["decision"]
         made = None if decision is None else Decision.model_validate(decision)
         return cls(
             facts["text"], output=facts["output"], status=facts["status"], stop_reason=facts["stop_reason"],
             decision=made, members=members, board=facts["board"], run_id=facts["run_id"],
-            duration=facts["duration"], usage=Usage(**given),
-            rounds=[Round(each["number"], each["texts"], each["choices"], None) for each in facts["rounds"]],
+            duration=facts["duration"], usage=_usage_of(facts["usage"]),
+            rounds=[round_of(each) for each in facts["rounds"]],
             questions=[Question(**{**each, "options": tuple(each["options"])}) for each in facts["questions"]],
         )  # fmt: skip
 
@@ -208,6 +234,7 @@ def _as_dict(outcome: Outcome) -> dict[str, Any]:
         "calls": usage.calls,
         "tokens": usage.tokens,
         "cost": usage.cost,
+        "usage": _usage_facts(usage),
         "messages": [message.model_dump(mode="json") for message in outcome.messages],
         "inside": [_as_dict(each) for each in outcome.inside],
     }
@@ -222,13 +249,27 @@ def _outcome(facts: Mapping[str, Any]) -> Outcome:
         facts["status"],
         AgentResult(facts["text"]) if facts["status"] == "ok" else None,
         facts["error"],
-        _usage_of(facts),
+        _usage_of(facts["usage"]) if "usage" in facts else _rough_usage(facts),
         tuple(Message.model_validate(message) for message in facts["messages"]),
         inside=tuple(_outcome(each) for each in facts["inside"]),
     )
 
 
+def _usage_facts(usage: Usage) -> dict[str, Any]:
+    return {
+        "calls": usage.calls, "tokens": usage.tokens, "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens, "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens, "reasoning_tokens": usage.reasoning_tokens,
+        "known_cost": usage.known_cost, "unpriced_calls": usage.unpriced_calls, "estimated": usage.estimated,
+    }  # fmt: skip
+
+
 def _usage_of(facts: Mapping[str, Any]) -> Usage:
+    return Usage(**{name: value for name, value in facts.items() if name != "tokens"})
+
+
+def _rough_usage(facts: Mapping[str, Any]) -> Usage:
+    """A member's usage from a file that holds no more of it than its sums."""
     unpriced = 0 if facts["cost"] is not None else facts["calls"]
     return Usage(facts["calls"], facts["tokens"], known_cost=facts["cost"] or 0.0, unpriced_calls=unpriced)
 
