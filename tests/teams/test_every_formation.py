@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from phalanx import AgentTeam, Limits, TeamResult
-from phalanx.errors import ProviderError, TeamError
+from phalanx.errors import ProviderUnavailable, TeamError
 from phalanx.formations.kinds import KINDS
 from phalanx.messages import Completion, Request
 from phalanx.runtime.log import MemoryLog
@@ -95,7 +95,7 @@ def impersonates(request: Request) -> str:
 
 
 def broken(request: Request) -> Exception:
-    return ProviderError("the provider is down", status_code=503, model="offline/anything")
+    return ProviderUnavailable("the provider is down", status_code=503, model="offline/anything")
 
 
 FAULTS: dict[str, Fault] = {
