@@ -161,7 +161,9 @@ class FormationModel(BaseModel):
 
     A formation is frozen, compares, hashes, pickles and round-trips through YAML by `kind`. `seats` are the special
     seats that must be filled, `optional_seats` those that may be; `least` is the fewest other members. `stages` are
-    those of its `plan`, by name. `board_tokens` is the most that a prompt shows of the team's board.
+    those of its `plan`, by name. `summary` says in a line what happens, `calls` how many model calls that takes at
+    most: a formula of n (members without a special seat), its options by name, and its optional seats (1 when filled,
+    else 0). `board_tokens` is the most that a prompt shows of the team's board.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -171,6 +173,8 @@ class FormationModel(BaseModel):
     optional_seats: ClassVar[tuple[str, ...]] = ()
     least: ClassVar[int] = 1
     stages: ClassVar[Mapping[str, Stage]] = {}
+    summary: ClassVar[str] = ""
+    calls: ClassVar[str] = ""
 
     @property
     def board_tokens(self) -> int:

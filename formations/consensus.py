@@ -38,6 +38,8 @@ class Consensus(Deliberation):
     exchange: Literal["solutions", "messages"] = "solutions"
     rounds: int = Field(default=2, ge=0)
 
+    summary: ClassVar[str] = "blind answers are counted; without agreement, solutions are exchanged and improved"
+    calls: ClassVar[str] = "n * (1 + rounds)"
     least: ClassVar[int] = 2
 
     def check(self, members: Sequence[Member]) -> None:

@@ -43,6 +43,11 @@ class Debate(Deliberation):
     rule: RuleField = Plurality.model_construct(tie_break=())  # as it is validated, without building a validator
 
     least: ClassVar[int] = 2
+    summary: ClassVar[str] = (
+        "blind drafts, then revisions that see the peers' answers; a vote decides, or a judge in both "
+        "orders"
+    )
+    calls: ClassVar[str] = "n * (1 + rounds) + 2 * judge"
     optional_seats: ClassVar[tuple[str, ...]] = ("judge",)
     typed_seats: ClassVar[tuple[str, ...]] = ("judge",)
 

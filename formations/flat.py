@@ -42,6 +42,10 @@ class Flat(Gathering):
     view_tokens: int = Field(default=8000, ge=100)
     quorum: StrictInt | StrictFloat | None = 1
 
+    summary: ClassVar[str] = (
+        "equals speak in turn over a shared board, or all at once and unseen; then one answer is made of theirs"
+    )
+    calls: ClassVar[str] = "n * rounds + synthesize"
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
     stages: ClassVar[Mapping[str, Stage]] = {"turn": Stage(("turn",)), **AGGREGATE}
 

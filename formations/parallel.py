@@ -28,6 +28,8 @@ class Parallel(Gathering):
     kind: Literal["parallel"] = "parallel"
     aggregation: Aggregation = "concat"
 
+    summary: ClassVar[str] = "all at once and unseen; then joined, synthesized, voted on, or given to your function"
+    calls: ClassVar[str] = "n + synthesize"
     optional_seats: ClassVar[tuple[str, ...]] = ("aggregator",)
     stages: ClassVar[Mapping[str, Stage]] = {"draft": Stage(("draft",)), **AGGREGATE}
 

@@ -34,6 +34,8 @@ class Pipeline(FormationModel):
     validators: Mapping[str, Any] = Field(default_factory=dict)
     retries: int = Field(default=1, ge=0)
 
+    summary: ClassVar[str] = "each improves what the one before it made, with checks between the stages"
+    calls: ClassVar[str] = "n"
     stages: ClassVar[Mapping[str, Stage]] = {"stage": Stage(("draft", "improve"))}
 
     def __hash__(self) -> int:

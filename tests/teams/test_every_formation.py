@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -207,3 +208,19 @@ def test_every_stage_that_a_formation_plans_says_how_it_asks() -> None:
         team = build("offline/simulated")
         unknown = {asking.stage for asking in team.plan()} - set(team.formation.stages)
         assert not unknown, f"{kind}: {unknown}"
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_formula_of_its_calls_is_what_it_plans(kind: str) -> None:
+    team = EXAMPLES[kind]("offline/simulated")
+    formation = team.formation
+    seated = [member.seat for member in team.members if member.seat]
+    known = {
+        **dict.fromkeys((*formation.seats, *formation.optional_seats), 0),
+        **{seat: 1 for seat in seated},
+        **{name: value for name, value in formation if isinstance(value, int)},
+        "n": len(team.members) - len(seated),
+        "synthesize": int(getattr(formation, "aggregation", None) == "synthesize"),
+    }
+    assert formation.summary
+    assert eval(formation.calls, {"min": min, "max": max, "ceil": math.ceil}, known) == len(team.plan())  # noqa: S307
