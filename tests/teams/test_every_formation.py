@@ -217,7 +217,7 @@ def test_the_formula_of_its_calls_is_what_it_plans(kind: str) -> None:
     seated = [member.seat for member in team.members if member.seat]
     known = {
         **dict.fromkeys((*formation.seats, *formation.optional_seats), 0),
-        **{seat: 1 for seat in seated},
+        **dict.fromkeys(seated, 1),
         **{name: value for name, value in formation if isinstance(value, int)},
         "n": len(team.members) - len(seated),
         "synthesize": int(getattr(formation, "aggregation", None) == "synthesize"),
