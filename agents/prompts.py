@@ -91,6 +91,57 @@ SLOTS: dict[str, str] = {
         "{task}\n\nSolutions proposed so far, in no order:\n{solutions}\n\n"
         "Work the task out again with these in view, and give your own complete, improved answer.{contract}"
     ),
+    "build": (
+        "{task}\n\nProposals for this task so far, in no order:\n{answers}\n\n"
+        "Weigh them critically: any of them may be wrong, also where several agree. Do not copy one of them; write "
+        "your own complete and better answer to the task."
+    ),
+    "critique": (
+        "{task}\n\nAn answer to this task:\n{answer}\n\n"
+        "Check it against the task, step by step. Accept it only if nothing in it needs to change. If something does, "
+        "do not accept it: say what is wrong and why, and quote the exact words that it is about."
+    ),
+    "refine": (
+        "{task}\n\nYour last answer was:\n{answer}\n\nA critic did not accept it:\n{objection}\n\n"
+        "Correct what the critic is right about. Where it is wrong, keep what you wrote. Give the complete answer, "
+        "not a comment on it."
+    ),
+    "confidence": (
+        "{task}\n\nYour last answer was:\n{own}\n\n"
+        "How likely is it that this answer is right? Give a probability from 0 to 1, and do not answer the task again."
+    ),
+    "join": (
+        "{task}\n\nThose before you answered:\n{peers}\n\n"
+        "Treat these as advice that may be wrong, and give your own complete answer.{contract}"
+    ),
+    "oppose": (
+        "{task}\n\nThe other side answered:\n{peers}\n\n"
+        "You take the opposite side. {stubbornness} Give your own, different answer and your reasons for it.{contract}"
+    ),
+    "counter": (
+        "{task}\n\nYour last answer was:\n{own}\n\nThe other side now says:\n{peers}\n\n"
+        "Say whether you agree with it, and why or why not. {stubbornness} "
+        "Then give your complete answer.{contract}"
+    ),
+    "earlier": "\n\nEarlier rounds, the oldest first:\n{history}",
+    "rate": "\n\nAlso rate each of the other answers from 1 (useless) to 5 (right and well founded), by its label.",
+    "summarize": (
+        "{task}\n\nAnswers to this task:\n{answers}\n\n"
+        "Sum them up for somebody who has to answer the task: each different answer once, with the best reasons given "
+        "for it. Do not say how many gave it, and do not answer the task yourself."
+    ),
+    "rank": (
+        "{task}\n\nCandidate answers:\n{candidates}\n\n"
+        "Rank them by how likely they are right and how well they are founded. "
+        "Name the labels of the {keep} best, the best first."
+    ),
+    "panel": (
+        "{task}\n\nYou are one of several referees. What you look at: {rubric}\n\nCandidates:\n{candidates}"
+        "{discussion}\n\n"
+        "Compare the candidates by what you look at, then give each of them a score from 1 to 10. Neither their order "
+        "nor their length says anything about them."
+    ),
+    "panel_discussion": "\n\nWhat other referees said:\n{said}\n\nTheirs are opinions that may be wrong.",
     "judge": (
         "{task}\n\nCandidate answers:\n{candidates}\n\n"
         "Judge them by their reasons alone. Name the label of the one that is right, and quote what decides it. "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from .adaptive import Adaptive
 from .base import FormationModel
 from .consensus import Consensus
 from .debate import Debate
 from .flat import Flat
 from .hierarchical import Hierarchical
+from .mixture import Mixture
 from .parallel import Parallel
 from .pipeline import Pipeline
+from .reflect import Reflect
+from .vote import Vote
 
 KINDS: dict[str, type[FormationModel]] = {
     "hierarchical": Hierarchical,
@@ -17,4 +21,8 @@ KINDS: dict[str, type[FormationModel]] = {
     "parallel": Parallel,
     "consensus": Consensus,
     "debate": Debate,
+    "vote": Vote,
+    "mixture": Mixture,
+    "reflect": Reflect,
+    "adaptive": Adaptive,
 }

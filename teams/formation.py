@@ -36,3 +36,7 @@ class Formation(Brought):
     parallel = staticmethod(_like(AgentTeam.parallel))
     consensus = staticmethod(_like(AgentTeam.consensus))
     debate = staticmethod(_like(AgentTeam.debate))
+    vote = staticmethod(_like(AgentTeam.vote))
+    mixture = staticmethod(_like(AgentTeam.mixture))
+    reflect = staticmethod(_like(AgentTeam.reflect))
+    adaptive = staticmethod(_like(AgentTeam.adaptive))

@@ -91,5 +91,9 @@ EXAMPLES: dict[str, Callable[[object], AgentTeam]] = {
     ),
     "consensus": lambda model: AgentTeam.consensus(["ada", "bob", "cy"], 3, rounds=2, model=model),
     "debate": lambda model: AgentTeam.debate(["ada", "bob", "cy"], 2, judge="jude", trigger="always", model=model),
+    "vote": lambda model: AgentTeam.vote(["ada", "bob", "cy"], 12, stop="beta(0.95)", early=False, model=model),
+    "mixture": lambda model: AgentTeam.mixture(["ada", "bob"], "agg", 3, proposals=3, model=model),
+    "reflect": lambda model: AgentTeam.reflect("ada", "vic", scores=True, model=model),
+    "adaptive": lambda model: AgentTeam.adaptive(["ada", "bob", "cy"], 5, model=model),
 }
 """A team of each kind, over a model."""

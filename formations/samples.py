@@ -1,0 +1,246 @@
+"""Samples of one task: drawn from members in turn, unseen by each other, then read and counted as ballots."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import PlainSerializer, WithJsonSchema
+
+from phalanx.agents.agent import Agent
+from phalanx.agents.task import Task
+from phalanx.errors import ConfigurationError, ValidationError
+
+from .base import Answer, Member, Outcome
+from .count import Counted, undecided_text
+from .team_run import Job, TeamRun, Until
+from .voting import AnyStop, Approval, Ballot, Equivalence, Rule, StopRule, VotingRule, cannot_change
+from .voting.counting import HeadCount
+from .voting.exact import exact
+from .voting.stopping import Answers, Beta, Dirichlet, Esc, class_sizes
+
+
+def written_stop(stop: StopRule) -> str:
+    """A stop rule as it is written: "beta(0.95)". Raises ValidationError for one that a file cannot hold."""
+    if isinstance(stop, Beta | Dirichlet):
+        c = exact(stop.c)
+        return f"{stop.kind}({float(c):g})" if exact(f"{float(c):g}") == c else f"{stop.kind}({c})"
+    if isinstance(stop, Esc):
+        return f"esc({stop.window})"
+    raise ValidationError(f"{stop!r} is no stop rule for samples")
+
+
+StopField = Annotated[
+    AnyStop,
+    PlainSerializer(written_stop, when_used="unless-none"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "object"}], "description": "A stop rule: beta(0.95), esc(5)"}
+    ),
+]
+"""A stop rule for samples: a value such as `beta(0.95)`, its text, or its options."""
+
+
+class Samples:
+    """What a run has drawn of a task, in the order of the drawing, which is that of the seats and never of arrival.
+
+    run, task: of which run, on which task. most: how many samples may be drawn. needed: how many must be answers
+    before a vote on them can be certain. rule, equivalence: how they are counted.
+    """
+
+    def __init__(self, run: TeamRun, task: Task, most: int, needed: int, rule: Rule, equivalence: Equivalence) -> None:
+        self.run, self.task, self.most, self.needed = run, task, most, needed
+        self.rule, self.equivalence = rule, equivalence
+        self.drawn: list[Outcome] = []
+        self._read: dict[str, str | None] = {}
+        self._prompt = run.prompts("draft", task=run.text(task)) + run.prompts("answer_line")
+
+    async def draw(self, more: int, *, deadline: float | None = None, early: bool = False) -> list[Outcome]:
+        """Draw so many `more` samples at the same time.
+
+        deadline: seconds after which those still out are timed out. early: cancel the rest once they cannot change
+        what the vote comes to. Meanwhile the run holds the vote on all that has come.
+        """
+        before = list(self.drawn)
+        jobs = []
+        for at in range(len(before), len(before) + more):
+            attempt, seat = divmod(at, len(self.run.members))
+            jobs.append(Job(str(at), self.run.members[seat], self._prompt, attempt=attempt))
+        fresh = await self.run.ask_jobs(
+            jobs, stage="draft", question=self.task.id, deadline=deadline,
+            until=self._until(before) if early else None,
+            best=lambda done: answer_of(self.count([*before, *done], self.most)),
+        )  # fmt: skip
+        self.drawn += fresh
+        return fresh
+
+    def answers(self) -> list[str | None]:
+        """What each sample so far was counted as, in the order of the drawing; None where it failed or abstained."""
+        choices = iter(self.count(self.drawn, self.most).choices.values())
+        return [next(choices) if outcome.ok else None for outcome in self.drawn]
+
+    def count(self, outcomes: Sequence[Outcome], eligible: int) -> Counted:
+        """The vote on samples (`outcomes`) among so many `eligible`.
+
+        A member's second sample is called "ada#2" in it; to the rule all of a member's ballots are cast by the member.
+        """
+        turns: Counter[str] = Counter()
+        said: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            turns[outcome.member] += 1
+            if outcome.ok:
+                said[_label(outcome.member, turns[outcome.member])] = outcome
+        for outcome in said.values():
+            if outcome.text not in self._read:
+                self._read[outcome.text] = self.equivalence.read(outcome.text)
+        partition = self.equivalence.classes([self._read[outcome.text] for outcome in said.values()])
+        choices = dict(zip(said, partition.choices, strict=True))
+        ballots = [
+            None if choice is None else Ballot(choice, voter=said[name].member, text=said[name].text)
+            for name, choice in choices.items()
+        ]
+        decision = self.rule.decide(ballots, seed=self.run.seed, eligible=eligible)
+        return Counted(said, choices, decision, rule=self.rule, ballots=tuple(ballots))
+
+    def lacking(self, outcomes: Sequence[Outcome]) -> int:
+        """How many more samples there must be before the winner can be certain, whatever they say; 0: it is now.
+
+        A number too small costs another count, never a sample. outcomes: those that have come.
+        """
+        out = self.most - len(outcomes)
+        if out <= 0 or not isinstance(self.rule, HeadCount | Approval):
+            return max(out, 0)
+        answered = sum(outcome.ok for outcome in outcomes)
+        if answered < self.needed:
+            return self.needed - answered
+        counted = self.count(outcomes, self.most)
+        ballots = counted.ballots
+        if not self.rule.weighs:
+            sizes = class_sizes([None if ballot is None else ballot.choice for ballot in ballots])
+            first, second = (*sizes, 0, 0)[:2]
+            # All that are out may join the second; each further sample brings certainty nearer by two at most.
+            if (short := -((first - second - out) // 2)) > 0:
+                return short
+        come = Counter(outcome.member for outcome in outcomes)
+        all_of_them = Counter(self.run.members[at % len(self.run.members)].name for at in range(self.most))
+        waiting = [Ballot(voter=name) for name in (all_of_them - come).elements()]
+        certain = counted.decision.status == "decided" and cannot_change(
+            ballots, waiting, self.rule, eligible=self.most
+        )
+        return 0 if certain else 1
+
+    def _until(self, before: Sequence[Outcome]) -> Until:
+        due = 0
+
+        def until(done: Sequence[Outcome]) -> bool:
+            nonlocal due
+            known = [*before, *done]
+            if len(known) < due:
+                return False
+            lacking = self.lacking(known)
+            due = len(known) + lacking
+            return lacking == 0
+
+        return until
+
+
+def answer_of(counted: Counted) -> Answer | None:
+    """The answer that a count (`counted`) stands for: its winner's, else "undecided"; None when nobody answered."""
+    decision = counted.decision
+    if not counted.outcomes:
+        return None
+    leader = decision.winner or counted.leader
+    status = "undecided" if decision.winner is None else "completed"
+    if leader is None:
+        return Answer(undecided_text(decision), status=status, decision=decision)
+    outcome = counted.outcomes[counted.author_of(leader)]
+    return Answer(outcome.text, status=status, decision=decision, author=outcome.member)
+
+
+def ahead(stop: StopRule, answers: Answers, most: int) -> int:
+    """How many samples to draw next: as many as are needed in any case before a stop rule can be reached.
+
+    So samples are drawn together, and yet no more of them than if they were drawn one by one. stop: the rule. answers:
+    what was drawn, as classes. most: how many samples there may be.
+    """
+    left = most - len(answers)
+    if isinstance(stop, Esc):
+        return min(left, stop.window - len(answers) % stop.window)
+    return _fewest(stop, tuple(class_sizes(answers)), left)
+
+
+@lru_cache(maxsize=4096)
+def _fewest(stop: StopRule, sizes: tuple[int, ...], left: int) -> int:
+    # Nothing brings these rules nearer than further samples that all join the leader.
+    first, *others = sizes or (0,)
+    rest = [str(at) for at, size in enumerate(others, 1) for _ in range(size)]
+    for more in range(1, left):
+        if stop.reached(["0"] * (first + more) + rest):
+            return more
+    return left
+
+
+def check_stop(stop: StopRule | None, most: int) -> None:
+    """Raise ValidationError when a stop rule says nothing about samples, or cannot be reached by `most` of them."""
+    if stop is None:
+        return
+    if not isinstance(stop, Beta | Dirichlet | Esc):
+        raise ValidationError(
+            f"stop={stop.kind!r} is for rounds: one sample alone always agrees with itself; "
+            "for samples give beta(0.95), dirichlet(0.95) or esc(5)"
+        )
+    if not stop.reached(["0"] * most):
+        raise ValidationError(f"stop={written_stop(stop)} cannot be reached by samples={most}, even if all agree")
+
+
+def check_rule(rule: Rule, members: Sequence[Member]) -> None:
+    """Raise ValidationError when a rule cannot count single choices of these members (`members`)."""
+    if not isinstance(rule, VotingRule):
+        return
+    try:
+        rule.decide([Ballot("an answer", voter=member.name) for member in members if member.seat is None])
+    except ValidationError as problem:
+        raise ValidationError(f"rule={rule.kind!r} cannot count samples: {problem}") from None
+
+
+def check_turns(kind: str, most: int, members: Sequence[Member], option: str = "samples") -> None:
+    """Raise an error when samples cannot be drawn from these members in turn.
+
+    kind: the formation. most: how many samples. members: all of it. option: what the number is called. Raises
+    ConfigurationError for a member who would never be asked, or whose name is that of another's later sample.
+    """
+    free = [member.name for member in members if member.seat is None]
+    if most < len(free):
+        raise ConfigurationError(
+            f"{kind} with {option}={most} would never ask {free[-1]!r}: give as many {option} as there are members"
+        )
+    turns = -(-most // len(free))
+    for name in free:
+        for turn in range(2, turns + 1):
+            if _label(name, turn) in free:
+                raise ConfigurationError(
+                    f"a member named {_label(name, turn)!r} would be mixed up with the {option} of {name!r}; rename it"
+                )
+
+
+def check_part(quorum: int | float | None, most: int, what: str) -> None:
+    """Raise ValidationError when a `quorum` is no number or part of `most`; `what` these are."""
+    if isinstance(quorum, int) and not 1 <= quorum <= most:
+        raise ValidationError(f"quorum={quorum} cannot be met by {most} {what}; it must be from 1 to {most}")
+    if isinstance(quorum, float) and not 0 < quorum <= 1:
+        raise ValidationError(f"quorum={quorum} is no part of the {what}; write 0.5 for half, or a whole number")
+
+
+def warn_of_one_voice(run: TeamRun, most: int) -> None:
+    """Say so where samples are drawn again from an agent at temperature 0, which are likely one answer repeated."""
+    for at, member in enumerate(run.members):
+        again = most > at + len(run.members)
+        if again and isinstance(member.who, Agent) and member.who.temperature == 0:
+            run.run.warn(
+                f"{member.name} is sampled more than once at temperature 0: its answers are likely all the same"
+            )
+
+
+def _label(name: str, turn: int) -> str:
+    return name if turn == 1 else f"{name}#{turn}"
