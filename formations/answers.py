@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from .base import Outcome
 ANSWERS = "answers"
 REGION = Region(ANSWERS, str)
 T = TypeVar("T")
+Note = Callable[[Blackboard], Coroutine[Any, Any, None]]
+"""Something else that is written to a board, by a function that never waits where the log is an instant one."""
 
 
 class Answers:
@@ -25,15 +28,20 @@ class Answers:
     stream: the board's name in its log. op: how the writes are named.
     """
 
-    __slots__ = ("op", "said", "stream")
+    __slots__ = ("notes", "op", "said", "stream")
 
     def __init__(self, stream: str, op: str) -> None:
         self.stream, self.op = stream, op
         self.said: list[tuple[Identity, Outcome, Sequence[Entry], float]] = []
+        self.notes: list[tuple[int, float, Note]] = []
 
     def add(self, who: Identity, outcome: Outcome, causes: Sequence[Entry]) -> None:
         """Keep an answer."""
         self.said.append((who, outcome, causes, time.time()))
+
+    def note(self, note: Note) -> None:
+        """Keep something else to be written after the answers so far."""
+        self.notes.append((len(self.said), time.time(), note))
 
     def board(self, log: Log, written: Callable[[Entry], None] | None = None) -> Blackboard:
         """A board with these answers on it, those left out that their authors may not write. log: an instant one."""
@@ -41,12 +49,21 @@ class Answers:
         board = Blackboard(
             log, self.stream, (REGION,), sole_writer=True, clock=lambda: now[0] if now else time.time(), written=written
         )
+        notes = list(reversed(self.notes))
+
+        def write_notes(after: int) -> None:
+            while notes and notes[-1][0] == after:
+                _, moment, note = notes.pop()
+                now[:] = [moment]
+                at_once(note(board))
+
+        write_notes(0)
         for at, (who, outcome, causes, moment) in enumerate(self.said, 1):
             now[:] = [moment]
-            try:
+            # Who may not write there is told so by whoever posts it; here nobody would hear it.
+            with contextlib.suppress(AccessDenied):
                 at_once(post(board, who, outcome, causes, f"{self.op}/post-{at}"))
-            except AccessDenied:  # said by whoever posts it; here nobody would hear it
-                continue
+            write_notes(at)
         now.clear()
         return board
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from phalanx.agents.output import Shape
 from phalanx.messages import Data
+
+from .naming import best_match, shape_with_names
+from .receipts import step
 
 
 class Assignment(Data):
@@ -37,6 +39,8 @@ class _Work(Protocol):
     def names(self) -> list[str]: ...
     @property
     def assigned(self) -> dict[str, Assignment]: ...
+    @property
+    def finished(self) -> Mapping[str, str]: ...
 
     def warn(self, text: str) -> None: ...
 
@@ -45,12 +49,12 @@ class _Work(Protocol):
 
 def plan_shape(names: Sequence[str]) -> Shape[Plan]:
     """A plan whose workers are these names."""
-    return Shape(Plan, schema=_with_names(Plan, names))
+    return shape_with_names(Plan, names, "worker", of="Assignment")
 
 
 def review_shape(names: Sequence[str]) -> Shape[Review]:
     """A review whose workers are these names."""
-    return Shape(Review, schema=_with_names(Review, names))
+    return shape_with_names(Review, names, "worker", of="Assignment")
 
 
 async def agreed(assignments: Sequence[Assignment], work: _Work, prompt: str) -> list[Assignment]:
@@ -58,8 +62,9 @@ async def agreed(assignments: Sequence[Assignment], work: _Work, prompt: str) ->
 
     A name that is no member's is repaired once by the lead, then matched: the same but for case, else the most
     alike, else the member with the fewest assignments, in seat order. With no assignment at all, every member gets
-    the whole task. Ids are made unique; what depends on something unknown, or on itself in a circle, is freed of it.
-    Each such mending is a warning in the run.
+    the whole task. What repeats finished work, or another assignment, is left out: it may be that none is left. Ids
+    are made unique; what depends on something unknown, or on itself in a circle, is freed of it. Each such mending is
+    a warning in the run.
     """
     given = list(assignments)
     if unknown := [each.worker for each in given if each.worker not in work.names]:
@@ -67,7 +72,7 @@ async def agreed(assignments: Sequence[Assignment], work: _Work, prompt: str) ->
     if not given:
         work.warn("the lead assigned nothing; every member is given the whole task")
         given = [Assignment(id=name, worker=name, task="Do the whole task.") for name in work.names]
-    return _in_order(_unique(_matched(given, work), work), work)
+    return _in_order(_unique(_once(_matched(given, work), work), work), work)
 
 
 def _matched(given: Sequence[Assignment], work: _Work) -> list[Assignment]:
@@ -76,32 +81,56 @@ def _matched(given: Sequence[Assignment], work: _Work) -> list[Assignment]:
     for each in given:
         name = each.worker
         if name not in load:
-            name = _match(each.worker, load)
-            work.warn(f"there is no member {each.worker!r}; its assignment {each.id!r} goes to {name!r}")
+            name = best_match(each.worker, load)
+            work.warn(f"there is no member {each.worker[:80]!r}; its assignment {each.id!r} goes to {name!r}")
         load[name] += 1
         matched.append(each.model_copy(update={"worker": name}))
     return matched
 
 
-def _match(name: str, load: dict[str, int]) -> str:
-    folded = {known.casefold(): known for known in load}
-    if name.strip().casefold() in folded:
-        return folded[name.strip().casefold()]
-    if close := difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6):
-        return folded[close[0]]
-    return min(load, key=lambda known: load[known])
+def _once(given: Sequence[Assignment], work: _Work) -> list[Assignment]:
+    """The assignments without those that repeat finished work, or each other; what builds on one gets the other."""
+    first, instead = dict(work.finished), dict[str, str]()
+    kept, repeated = [], []
+    for each in given:
+        same = step(each.worker, each.task)
+        if same in first:
+            instead[each.id] = first[same]
+            repeated.append(each)
+        else:
+            first[same] = each.id
+            kept.append(each)
+    for each in repeated:
+        work.warn(
+            f"{each.worker} was given the same assignment again ({each.id!r} is {instead[each.id]!r}); "
+            "it was not repeated"
+        )
+    return [
+        each.model_copy(update={"depends_on": [instead.get(other, other) for other in each.depends_on]})
+        for each in kept
+    ]
 
 
 def _unique(given: Sequence[Assignment], work: _Work) -> list[Assignment]:
-    taken = set(work.assigned)
-    unique = []
+    taken, named = set(work.assigned), dict[str, str]()
+    ids = []
     for each in given:
         id, number = each.id, 2
         while id in taken:
             id, number = f"{each.id}-{number}", number + 1
         taken.add(id)
-        unique.append(each.model_copy(update={"id": id}))
-    return unique
+        ids.append(id)
+        named.setdefault(each.id, id)
+    # An id that was used before means the new assignment, to those that were given with it.
+    return [
+        each.model_copy(
+            update={
+                "id": id,
+                "depends_on": [other if other == each.id else named.get(other, other) for other in each.depends_on],
+            }
+        )
+        for each, id in zip(given, ids, strict=True)
+    ]
 
 
 def _in_order(given: Sequence[Assignment], work: _Work) -> list[Assignment]:
@@ -123,9 +152,3 @@ def _in_order(given: Sequence[Assignment], work: _Work) -> list[Assignment]:
         reached.update(ready)
         waiting = [id for id in waiting if id not in ready]
     return [each.model_copy(update={"depends_on": graph[each.id]}) for each in given]
-
-
-def _with_names(model: type[Data], names: Sequence[str]) -> dict[str, object]:
-    schema = model.model_json_schema()
-    schema["$defs"]["Assignment"]["properties"]["worker"]["enum"] = list(names)
-    return schema

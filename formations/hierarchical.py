@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -11,6 +13,7 @@ from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced, fenced_all
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
+from phalanx.errors import ConfigurationError, MemberFailed
 from phalanx.messages import Data
 from phalanx.runtime.events import Delegated
 
@@ -18,6 +21,7 @@ from .aggregate import concat
 from .assignments import Assignment, Plan, Review, agreed, plan_shape, review_shape
 from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .gather import Gathering
+from .receipts import capped, file, receipt, step
 from .team_run import Job, TeamRun
 
 
@@ -35,7 +39,13 @@ class Hierarchical(Gathering):
     there is; progress is finished work, not the lead's opinion. max_rounds: rounds of assignments at most. review:
     the lead may give further assignments after seeing results (one more lead call a round). reworks: how often the
     lead may answer the verifier's objection; an answer that stays rejected is given with status "partial".
-    quorum: how many assignments of the first round must succeed (default: one).
+    quorum: how many assignments of the first round must succeed (default: one). depth: how deep teams may be nested
+    in a worker: 0 is that workers are agents. result_tokens: the most that is shown of a worker's result, to the lead
+    and to those who build on it.
+
+    Every assignment leaves a Receipt on the board, in the region "receipts". An assignment that repeats finished work
+    is not made again. When the verifier, or the lead after the plan, fails, the best answer so far is given with
+    status "partial".
     """
 
     kind: Literal["hierarchical"] = "hierarchical"
@@ -44,8 +54,15 @@ class Hierarchical(Gathering):
     review: bool = True
     reworks: int = Field(default=1, ge=0)
     quorum: StrictInt | StrictFloat | None = 1
+    depth: int = Field(default=1, ge=0)
+    result_tokens: int = Field(default=2000, ge=100)
 
     seats: ClassVar[tuple[str, ...]] = ("lead",)
+    summary: ClassVar[str] = (
+        "a lead gives typed assignments, workers do them in dependency order, the lead reviews and answers; "
+        "an optional verifier has a veto"
+    )
+    calls: ClassVar[str] = "max_rounds * (n + 1) + 1 + verifier * (1 + 2 * reworks)"
     optional_seats: ClassVar[tuple[str, ...]] = ("verifier",)
     typed_seats: ClassVar[tuple[str, ...]] = ("lead", "verifier")
     stages: ClassVar[Mapping[str, Stage]] = {
@@ -61,6 +78,11 @@ class Hierarchical(Gathering):
         for member in members:
             if member.seat == "lead":
                 member.role.require("delegate")
+            elif (deep := _levels(member.who)) > self.depth:
+                raise ConfigurationError(
+                    f"worker {member.name!r} holds teams {deep} deep, and depth={self.depth}; "
+                    f"give depth={deep}, or a worker with fewer teams in it"
+                )
 
     def plan(self, members: Sequence[Member]) -> list[Asking]:
         """Every asking of `members` when nothing stops it early.
@@ -98,9 +120,19 @@ class Hierarchical(Gathering):
         work = _Work(self, run, task)
         run.hold(work.best)
         await work.delegate(await work.plan())
-        while (more := await work.review()) is not None:
-            await work.delegate(more)
-        return await work.verified(await work.synthesis())
+        try:
+            while (more := await work.review()) is not None:
+                await work.delegate(more)
+        except MemberFailed as failed:
+            work.warn(f"the lead did not review the results ({failed}); they stand as they are")
+        try:
+            answer = await work.synthesis()
+        except MemberFailed as failed:
+            if (found := work.best()) is None:
+                raise
+            work.warn(f"the lead wrote no answer ({failed}); the workers' results stand as they are")
+            return replace(found, status="partial")
+        return await work.verified(answer)
 
 
 class _Work:
@@ -144,6 +176,15 @@ class _Work:
         )
         for job, outcome in zip(jobs, outcomes, strict=True):
             self.results[job.id] = outcome
+        # The receipts come first: what a limit refuses after this is accounted for too.
+        await file(
+            self.run,
+            [
+                receipt(each.id, each.worker, each.task, outcome, round=self.rounds, depends_on=each.depends_on)
+                for each, outcome in zip(assignments, outcomes, strict=True)
+            ],
+            self.results,
+        )
         for outcome in outcomes:
             self.run.raise_refusal(outcome)
         if self.rounds == 0:
@@ -161,12 +202,7 @@ class _Work:
         review: Review = (await self._ask_lead(prompt, "review", review_shape(self.names), self.rounds - 1)).output
         if review.done or not review.assignments:
             return None
-        fresh = await agreed(review.assignments, self, prompt)
-        repeated = {(each.worker, each.task.strip().casefold()) for each in self._done()}
-        news = [each for each in fresh if (each.worker, each.task.strip().casefold()) not in repeated]
-        if len(news) < len(fresh):
-            self.warn("the lead assigned finished work again; it was not repeated")
-        return news or None
+        return await agreed(review.assignments, self, prompt) or None
 
     async def synthesis(self) -> Answer:
         self.run.begin("synthesis")
@@ -181,27 +217,42 @@ class _Work:
         verifier = self.run.seat_or_none("verifier")
         if verifier is None:
             return answer
+        objection = ""
         for attempt in range(self.formation.reworks + 1):
-            self.run.begin("verify", attempt)
-            prompt = self.run.prompts("verify", task=self.text, answer=fenced(answer.text, self.lead.name))
-            result = await self.run.ask(
-                verifier, prompt, stage="verify", round=attempt, shape=Shape(Check), question=self.task.id
-            )
-            check: Check = result.output
+            try:
+                if attempt:
+                    answer = await self.reworked(answer, objection, attempt)
+                check = await self.checked(verifier, answer, attempt)
+            except MemberFailed as failed:
+                self.warn(f"the answer is not verified: {failed}")
+                break
             if check.accepted:
                 return answer
-            if attempt < self.formation.reworks:
-                prompt = self.run.prompts(
-                    "rework", task=self.text, answer=fenced(answer.text, self.lead.name),
-                    objection=fenced(check.objection, verifier.name),
-                )  # fmt: skip
-                again = await self.run.ask(
-                    self.lead, prompt, stage="synthesis", round=attempt + 1, question=self.task.id
-                )
-                answer = Answer(again.content, again.output, author=self.lead.name)
-                self.run.hold(answer)
-        self.warn(f"the verifier's objection stands: {check.objection}")
-        return Answer(answer.text, answer.output, status="partial", author=answer.author)
+            objection = check.objection
+        else:
+            self.warn(f"the verifier's objection stands: {capped(objection, 200, 'it')}")
+        return replace(answer, status="partial")
+
+    async def checked(self, verifier: Member, answer: Answer, attempt: int) -> Check:
+        """What the verifier says of the answer."""
+        self.run.begin("verify", attempt)
+        prompt = self.run.prompts("verify", task=self.text, answer=fenced(answer.text, self.lead.name))
+        result = await self.run.ask(
+            verifier, prompt, stage="verify", round=attempt, shape=_check_shape(), question=self.task.id
+        )
+        check: Check = result.output
+        return check
+
+    async def reworked(self, answer: Answer, objection: str, attempt: int) -> Answer:
+        """The lead's answer to the verifier's objection."""
+        prompt = self.run.prompts(
+            "rework", task=self.text, answer=fenced(answer.text, self.lead.name),
+            objection=fenced(objection, self.run.seat("verifier").name),
+        )  # fmt: skip
+        again = await self.run.ask(self.lead, prompt, stage="synthesis", round=attempt, question=self.task.id)
+        better = Answer(again.content, again.output, author=self.lead.name)
+        self.run.hold(better)
+        return better
 
     def warn(self, text: str) -> None:
         """Say what was mended."""
@@ -210,7 +261,7 @@ class _Work:
     def _prompt(self, each: Assignment) -> Callable[[Mapping[str, Outcome]], str]:
         def said(done: Mapping[str, Outcome]) -> str:
             known = {**self.results, **done}
-            inputs = [(_title(self.assigned[other]), _shown(known[other])) for other in each.depends_on]
+            inputs = [self._part(other, known[other]) for other in each.depends_on]
             return self.run.prompts(
                 "assignment",
                 task=self.text,
@@ -224,7 +275,14 @@ class _Work:
         return await self.run.ask(self.lead, prompt, stage=stage, round=round, shape=shape, question=self.task.id)
 
     def _shown(self) -> str:
-        return fenced_all((_title(self.assigned[id]), _shown(outcome)) for id, outcome in self.results.items())
+        return fenced_all(self._part(id, outcome) for id, outcome in self.results.items())
+
+    def _part(self, id: str, outcome: Outcome) -> tuple[str, str]:
+        """A result under its worker and assignment, as others are shown it."""
+        whose = f"{self.assigned[id].worker} on {id}"
+        if not outcome.ok:
+            return whose, f"FAILED ({outcome.status}): {outcome.error}"
+        return whose, capped(outcome.text, self.formation.result_tokens, f"{outcome.member}'s result")
 
     def best(self) -> Answer | None:
         """What the workers have found, if there is no synthesis of it."""
@@ -233,13 +291,19 @@ class _Work:
     def _finished(self) -> int:
         return sum(outcome.ok for outcome in self.results.values())
 
-    def _done(self) -> list[Assignment]:
-        return [self.assigned[id] for id, outcome in self.results.items() if outcome.ok]
+    @property
+    def finished(self) -> Mapping[str, str]:
+        """What is done already: the step's name, and the id of the assignment that did it."""
+        done = [self.assigned[id] for id, outcome in self.results.items() if outcome.ok]
+        return {step(each.worker, each.task): each.id for each in done}
 
 
-def _title(assignment: Assignment) -> str:
-    return f"{assignment.worker} on {assignment.id}"
+@functools.cache
+def _check_shape() -> Shape[Check]:
+    return Shape(Check)
 
 
-def _shown(outcome: Outcome) -> str:
-    return outcome.text if outcome.ok else f"FAILED ({outcome.status}): {outcome.error}"
+def _levels(who: object) -> int:
+    """How deep teams are nested here: 0 for an agent, 1 for a team of agents."""
+    inside: Sequence[Member] = getattr(who, "members", ()) if hasattr(who, "run_inside") else ()
+    return 1 + max((_levels(member.who) for member in inside), default=0) if hasattr(who, "run_inside") else 0

@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from phalanx.formations.hierarchical import Hierarchical as Hierarchical
     from phalanx.formations.parallel import Parallel as Parallel
     from phalanx.formations.pipeline import Pipeline as Pipeline
+    from phalanx.formations.receipts import Receipt as Receipt
+    from phalanx.formations.receipts import receipts_of as receipts_of
     from phalanx.formations.team_run import TeamRun as TeamRun
     from phalanx.messages import Message as Message
     from phalanx.messages import Price as Price
@@ -114,6 +116,7 @@ _HOMES = {
     "phalanx.formations.debate": "Debate",
     "phalanx.formations.flat": "Flat",
     "phalanx.formations.hierarchical": "Hierarchical",
+    "phalanx.formations.receipts": "Receipt receipts_of",
     "phalanx.formations.parallel": "Parallel",
     "phalanx.formations.pipeline": "Pipeline",
     "phalanx.formations.team_run": "TeamRun",

@@ -28,6 +28,8 @@ class Classic(Construction):
         max_rounds: int = 3,
         review: bool = True,
         reworks: int = 1,
+        depth: int = 1,
+        result_tokens: int = 2000,
         lead_agent: Who = None,
         support_agents: Sequence[Who] | None = None,
         **options: Unpack[TeamOptions],
@@ -41,10 +43,14 @@ class Classic(Construction):
         lead: who leads (`lead_agent` is the same). subagents: the workers (`support_agents` is the same). verifier:
         checks the answer and may veto it. max_stalls: reviews in a row without newly finished work before the lead
         has to answer. max_rounds: rounds of assignments at most. review: whether the lead reviews before answering.
-        reworks: how often the lead may answer the verifier's objection. Other keywords: TeamOptions.
+        reworks: how often the lead may answer the verifier's objection. depth: how deep teams may be nested in a
+        worker; 0 is that workers are agents. result_tokens: the most that is shown of a worker's result, to the lead
+        and to those who build on it. Other keywords: TeamOptions.
 
-        Returns the team. Raises ConfigurationError without a lead or workers, AccessDenied when the lead's role
-        forbids delegating.
+        What became of each assignment is told by `receipts_of(result.board)`.
+
+        Returns the team. Raises ConfigurationError without a lead or workers, or for teams nested too deep,
+        AccessDenied when the lead's role forbids delegating.
         """
         from phalanx.formations.hierarchical import Hierarchical
 
@@ -52,7 +58,10 @@ class Classic(Construction):
         if verifier is not None:
             seats["verifier"] = verifier
         workers = either("subagents", subagents, "support_agents", support_agents)
-        formation = made(Hierarchical, max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks)
+        formation = made(
+            Hierarchical, max_stalls=max_stalls, max_rounds=max_rounds, review=review, reworks=reworks, depth=depth,
+            result_tokens=result_tokens,
+        )  # fmt: skip
         return cls(workers, formation=formation, seats=seats, **options)
 
     @classmethod
