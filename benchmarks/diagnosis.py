@@ -1,0 +1,188 @@
+"""Did talking help? What voting and each round of it did inside a system, from the ballots of its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import pairwise
+from statistics import fmean
+
+from phalanx.messages import Data
+
+from .grouping import Grouped
+from .record import Attempt, Ballots
+from .statistics.intervals import Estimate, accuracy
+from .statistics.sampling import item_means
+from .statistics.transitions import Transitions
+from .statistics.votes import EffectiveVotes, agreement_when_wrong, effective_votes
+
+RIGHT = 1 - 1e-9
+# How many (pair of members, item) entries the error correlation looks at; beyond it items are taken at even steps.
+ENTRIES = 1_000_000
+
+
+class Turn(Data):
+    """What became of answers between two rounds.
+
+    before, after: the rounds. members: over all answers of members who are in both. decisions: over the votes of the
+    two rounds, one an attempt.
+    """
+
+    before: int
+    after: int
+    members: Transitions
+    decisions: Transitions
+
+
+class Diagnosis(Data):
+    """Where the accuracy of a system that votes comes from.
+
+    draft: what one member alone is worth before it hears another, on average over members. vote: the vote of the
+    drafts. final: the answer that the system gave. The three are of the same items, those with ballots (`attempts` of
+    `of`); where `final` is not above `vote`, talking won nothing. coverage: the share of items of which some draft is
+    wholly right: what a perfect choice among them would reach. turns: between consecutive rounds. decided: from the
+    vote of the drafts to the final answer. votes: how many independent votes the drafts amount to, with the
+    correlation of their errors; None with a single member. same_wrong: of two members who are both wrong, how often
+    they say the same. abstained: the share of drafts from which no answer could be read. An answer counts as right
+    in a table of turns when it has full credit.
+    """
+
+    system: str
+    attempts: int
+    of: int
+    rounds: int
+    draft: Estimate
+    vote: Estimate
+    final: Estimate
+    coverage: Estimate
+    turns: tuple[Turn, ...]
+    decided: Transitions
+    votes: EffectiveVotes | None
+    same_wrong: Estimate | None
+    abstained: float
+
+    @property
+    def talking(self) -> Transitions | None:
+        """All turns of members together; None when nobody answered twice."""
+        tables = [turn.members for turn in self.turns]
+        if not tables:
+            return None
+        return Transitions(
+            kept=sum(each.kept for each in tables),
+            broke=sum(each.broke for each in tables),
+            fixed=sum(each.fixed for each in tables),
+            missed=sum(each.missed for each in tables),
+        )
+
+
+def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
+    """The diagnosis of a system; None when no attempt of it has ballots with a draft.
+
+    group: its attempts. level: of the intervals.
+    """
+    told = [(each, _rounds(each)) for each in group.attempts]
+    held = [(attempt, rounds) for attempt, rounds in told if rounds and rounds[0].choices]
+    if not held:
+        return None
+
+    def mean(values: Iterable[tuple[str, float]]) -> Estimate:
+        by_item = item_means(values)
+        return accuracy(list(by_item.values()), clusters=group.clusters(by_item), level=level)
+
+    drafts = [rounds[0] for _, rounds in held]
+    given = [choice for draft in drafts for choice in draft.choices.values()]
+    rows = _rows(held)
+    members = list(dict.fromkeys(member for draft in rows for member in draft.choices))
+    return Diagnosis(
+        system=group.system.name,
+        attempts=len(held),
+        of=len(group.attempts),
+        rounds=max(len(rounds) for _, rounds in held) - 1,
+        draft=mean(
+            (each.item, fmean(_worth(rounds[0], member) for member in rounds[0].choices)) for each, rounds in held
+        ),
+        vote=mean((each.item, rounds[0].decided) for each, rounds in held),
+        final=mean((each.item, each.score) for each, _ in held),
+        coverage=mean((each.item, float(any(_rights(rounds[0]).values()))) for each, rounds in held),
+        turns=tuple(_turns([rounds for _, rounds in held])),
+        decided=_table((_right(rounds[0].decided), _right(each.score)) for each, rounds in held),
+        votes=_effective(rows, members, level) if len(members) > 1 else None,
+        same_wrong=_same_wrong(rows, members, level) if len(members) > 1 else None,
+        abstained=given.count(None) / len(given),
+    )
+
+
+def _rounds(attempt: Attempt) -> list[Ballots]:
+    """Its rounds in order; a round that was written twice counts as it was last."""
+    return [each for _, each in sorted({each.round: each for each in attempt.ballots}.items())]
+
+
+def _one(draft: Ballots) -> float:
+    """What one draft is worth on average over the members."""
+    return fmean(_worth(draft, member) for member in draft.choices)
+
+
+def _worth(ballots: Ballots, member: str) -> float:
+    """What a member's answer is worth; an abstention is worth nothing."""
+    return 0.0 if ballots.choices[member] is None else ballots.worth.get(member, 0.0)
+
+
+def _right(worth: float) -> bool:
+    return worth >= RIGHT
+
+
+def _rights(ballots: Ballots) -> dict[str, bool]:
+    return {member: _right(_worth(ballots, member)) for member in ballots.choices}
+
+
+def _table(pairs: Iterable[tuple[bool, bool]]) -> Transitions:
+    found = list(pairs)
+    return Transitions(
+        kept=found.count((True, True)),
+        broke=found.count((True, False)),
+        fixed=found.count((False, True)),
+        missed=found.count((False, False)),
+    )
+
+
+def _turns(attempts: Sequence[Sequence[Ballots]]) -> Iterable[Turn]:
+    pairs: dict[tuple[int, int], list[tuple[Ballots, Ballots]]] = {}
+    for rounds in attempts:
+        for before, after in pairwise(rounds):
+            pairs.setdefault((before.round, after.round), []).append((before, after))
+    for (first, then), found in sorted(pairs.items()):
+        flips = []
+        for before, after in found:
+            was, became = _rights(before), _rights(after)
+            flips += [(was[member], became[member]) for member in was if member in became]
+        if flips:
+            decisions = _table((_right(before.decided), _right(after.decided)) for before, after in found)
+            yield Turn(before=first, after=then, members=_table(flips), decisions=decisions)
+
+
+def _rows(held: Sequence[tuple[Attempt, Sequence[Ballots]]]) -> list[Ballots]:
+    """The drafts that the correlation of errors is told from: one row an item, for repeats are not more items."""
+    first: dict[str, Ballots] = {}
+    for attempt, rounds in held:
+        first.setdefault(attempt.item, rounds[0])
+    rows = list(first.values())
+    members = max(len(row.choices) for row in rows)
+    most = max(2, ENTRIES // max(1, members * (members - 1) // 2))
+    return rows if len(rows) <= most else rows[:: -(-len(rows) // most)]
+
+
+def _effective(rows: Sequence[Ballots], members: Sequence[str], level: float) -> EffectiveVotes:
+    right = [_rights(row) for row in rows]
+    return effective_votes([[row.get(member) for member in members] for row in right], level=level)
+
+
+def _same_wrong(rows: Sequence[Ballots], members: Sequence[str], level: float) -> Estimate | None:
+    answers: list[list[Hashable | None]] = []
+    for row in rows:
+        rights = _rights(row)
+        # Whatever is right is the same answer here, however it was counted.
+        answers.append(["right" if rights.get(m) else _other(row.choices.get(m)) for m in members])
+    return agreement_when_wrong(answers, ["right"] * len(answers), level=level)
+
+
+def _other(choice: str | None) -> Hashable | None:
+    return None if choice is None else ("wrong", choice)

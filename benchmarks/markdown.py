@@ -1,0 +1,80 @@
+"""A summary as Markdown, for a README, a pull request or a paper's appendix."""
+
+from __future__ import annotations
+
+import re
+
+from .diagnosis import Diagnosis
+from .summary import Summary
+from .table import safe, told
+from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
+
+
+def of(summary: Summary) -> str:
+    """The summary as Markdown: a table of systems, verdicts, the front, and the tables of what each round did.
+
+    summary: as `summary.of` gives it. Names are data: what has a meaning in Markdown or HTML is escaped in them.
+    """
+    parts = [f"## {_plain(summary.name)}", _plain(f"{summary.tasks}: {summary.origin}."), _systems(summary)]
+    if summary.findings:
+        lines = []
+        for found in summary.findings:
+            seen = "" if found.detectable is None else f"; could show {100 * found.detectable:.1f} points"
+            lines.append(f"- **{_plain(found.text)}**  \n  {_plain(facts(found.verdict) + seen)}")
+        parts += ["### Verdicts", "\n".join(lines)]
+    if summary.front is not None and summary.front.points:
+        lines = []
+        for point in summary.front.points:
+            place = "on the front" if point.on_front else f"beaten by {', '.join(point.dominated_by)}"
+            where = f"{percent(point.accuracy)} at {cost(point.cost, summary.unit)} an item"
+            often = f"on the front in {point.frequency:.0%} of {summary.front.resamples:,} resamples"
+            lines.append(f"- {_plain(f'{point.system}: {where}, {place} ({often})')}")
+        parts += ["### Accuracy against cost", "\n".join(lines)]
+    for diagnosis in summary.diagnoses:
+        parts += [f"### Inside {_plain(diagnosis.system)}", _inside(diagnosis)]
+    if summary.notes:
+        parts += ["### Notes", "\n".join(f"- {_plain(note)}" for note in summary.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _systems(summary: Summary) -> str:
+    level = f"{100 * summary.level:g}% interval"
+    numbers = ["accuracy", level, "n", "failed", "not run", "calls", "tokens", "cost", "time", AN_ITEM[summary.unit]]
+    rows = [["system", *numbers], ["---", *["---:"] * len(numbers)]]
+    for each in summary.grouped:
+        base = "" if each.system.baseline_of is None else f" (baseline of {each.system.baseline_of})"
+        rows.append(
+            [
+                _plain(each.system.name + base),
+                "—" if each.accuracy is None else percent(each.accuracy.value),
+                "—" if each.accuracy is None else percents(each.accuracy),
+                f"{each.items:,}",
+                f"{each.failed:,}",
+                f"{each.not_run:,}",
+                f"{each.calls:,}",
+                count(each.tokens),
+                money(each.usd),
+                duration(each.seconds),
+                "unknown" if each.cost is None else cost(each.cost, summary.unit),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _inside(diagnosis: Diagnosis) -> str:
+    lines = [f"- {_plain(words)}" for words in told(diagnosis)]
+    if not diagnosis.turns:
+        return "\n".join(lines)
+    rows = ["| from | to | kept | fixed | broke | missed | n |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
+    tables = [(f"round {turn.before}", f"round {turn.after}", turn.members) for turn in diagnosis.turns]
+    tables.append(("vote of the drafts", "final answer", diagnosis.decided))
+    for first, then, table in tables:
+        cells = (table.kept, table.fixed, table.broke, table.missed, table.n)
+        rows.append(f"| {first} | {then} | {' | '.join(f'{cell:,}' for cell in cells)} |")
+    return "\n".join([*lines, "", *rows])
+
+
+def _plain(words: str) -> str:
+    return _SPECIAL.sub(r"\\\1", safe(words))

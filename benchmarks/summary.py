@@ -1,0 +1,341 @@
+"""A comparison in numbers: what each system is worth, what it cost, and which differences are real."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from statistics import fmean
+
+from phalanx.errors import ValidationError
+from phalanx.messages import Data
+
+from .diagnosis import Diagnosis, diagnose
+from .grouping import Grouped, group
+from .record import Comparison, System
+from .statistics.correction import holm
+from .statistics.distributions import NORMAL, check_level, z_of
+from .statistics.intervals import Estimate, accuracy
+from .statistics.paired import McNemar
+from .statistics.pareto import Front, Measured, pareto
+from .statistics.power import detectable_difference
+from .statistics.verdict import Verdict, compare
+from .wording import AN_ITEM, CostUnit, sentence
+
+POWER = 0.8
+# How many numbers the bootstrap of the front may draw: a second or two of work.
+DRAWS = 20_000_000
+
+
+class Standing(Data):
+    """What became of one system.
+
+    accuracy: the mean score over items with its interval, repeats averaged within an item first, a failed attempt
+    scoring 0; None when nothing was run. items: those with an attempt. attempts: those made; completed, undecided,
+    partial, stopped, failed: how they ended. not_run: attempts that were asked for and not made. calls, tokens,
+    input_tokens, output_tokens: sums; estimated: some were estimated. usd: the sum in US dollars, None when the price
+    of an attempt is not known; unpriced: how many have none. seconds: the mean wall time of an attempt, None when it
+    is not known of one. cost: the mean an item, in the summary's unit; None when unknown.
+    """
+
+    system: System
+    accuracy: Estimate | None
+    items: int
+    attempts: int
+    completed: int
+    undecided: int
+    partial: int
+    stopped: int
+    failed: int
+    not_run: int
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+    usd: float | None
+    unpriced: int
+    seconds: float | None
+    cost: float | None
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+class Finding(Data):
+    """One system against another, as one of the family of all that the summary compares.
+
+    verdict: with the p-value adjusted for the family (Holm 1979). baseline: whether b was run as the baseline of a.
+    detectable: the smallest true difference that this many items would show with 80% power in a single comparison,
+    at the spread that was seen; None when there was none to go by. text: the verdict in a sentence.
+    """
+
+    verdict: Verdict
+    baseline: bool
+    detectable: float | None
+    text: str
+
+
+class Summary(Data):
+    """All that a report says of a comparison.
+
+    name, tasks, repeats, seed, margin, stopped, skipped_rows, version, commit, started: as in the comparison. items,
+    clusters: how many; None clusters when items stand alone. level: of the intervals. unit: what counts as cost.
+    standings: in the order of the systems. findings: each system against its baselines, then the user's systems
+    against each other. front: accuracy against cost on the items that all have; None when no system was run.
+    diagnoses: of the systems that voted. notes: what a reader must know besides, in words.
+    """
+
+    name: str
+    tasks: str
+    items: int
+    clusters: int | None
+    repeats: int
+    seed: int
+    margin: float
+    level: float
+    unit: CostUnit
+    stopped: str | None
+    skipped_rows: int
+    version: str
+    commit: str | None
+    started: float | None
+    standings: tuple[Standing, ...]
+    findings: tuple[Finding, ...]
+    front: Front | None
+    diagnoses: tuple[Diagnosis, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def origin(self) -> str:
+        """Where the numbers come from, in one line: items, repeats, seed, version and commit."""
+        parts = [f"{self.items:,} items"]
+        if self.clusters is not None:
+            parts.append(f"{self.clusters:,} clusters")
+        parts += [f"{self.repeats} repeat" + ("" if self.repeats == 1 else "s"), f"seed {self.seed}"]
+        parts.append(f"Phalanx {self.version}" if self.version else "version unknown")
+        parts.append(f"commit {self.commit}" if self.commit else "commit unknown")
+        return ", ".join(parts)
+
+    @property
+    def grouped(self) -> list[Standing]:
+        """The standings, each system followed by its baselines, as a table shows them."""
+        names = {each.system.name for each in self.standings}
+        found: list[Standing] = []
+        for each in self.standings:
+            if each.system.baseline_of not in names:
+                found.append(each)
+                found += [other for other in self.standings if other.system.baseline_of == each.system.name]
+        return found
+
+    def standing(self, name: str) -> Standing:
+        """The standing of the system with this name. Raises ValidationError when there is none."""
+        for each in self.standings:
+            if each.system.name == name:
+                return each
+        known = ", ".join(each.system.name for each in self.standings)
+        raise ValidationError(f"there is no system {name!r} in {self.name!r}; there are {known}")
+
+    def __str__(self) -> str:
+        from .table import text
+
+        return text(self)
+
+
+def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = None) -> Summary:
+    """The summary of a comparison, finished or not.
+
+    level: of all intervals. unit: what counts as cost; by default US dollars where every price is known and something
+    was paid, else tokens, else calls. The comparison's seed is that of every resampling. Raises ValidationError for
+    attempts that do not fit the comparison (unknown or doubled), and for a unit that is not known of an attempt.
+    """
+    check_level(level)
+    groups = group(comparison)
+    chosen = _unit(groups, unit)
+    run = [each for each in groups if each.scores]
+    labels = run[0].labels if run else {}
+    standings = tuple(_standing(each, comparison, chosen, level) for each in groups)
+    front, on_front = _front(run, comparison, chosen, level)
+    return Summary(
+        name=comparison.name,
+        tasks=comparison.tasks,
+        items=len(comparison.items),
+        clusters=len(set(labels.values())) if labels else None,
+        repeats=comparison.repeats,
+        seed=comparison.seed,
+        margin=comparison.margin,
+        level=level,
+        unit=chosen,
+        stopped=comparison.stopped,
+        skipped_rows=comparison.skipped_rows,
+        version=comparison.version,
+        commit=comparison.commit,
+        started=comparison.started,
+        standings=standings,
+        findings=_findings(run, comparison, chosen, level),
+        front=front,
+        diagnoses=tuple(found for each in run if (found := diagnose(each, level=level)) is not None),
+        notes=tuple(_notes(comparison, standings, front, chosen, on_front)),
+    )
+
+
+def _unit(groups: Sequence[Grouped], wanted: CostUnit | None) -> CostUnit:
+    run = [each for each in groups if each.scores]
+    if wanted is not None:
+        if wanted not in AN_ITEM:
+            raise ValidationError(f"unit={wanted!r} is none of {', '.join(AN_ITEM)}")
+        for each in run:
+            if None in each.costs(wanted).values():
+                raise ValidationError(f"unit={wanted!r} is not known of all attempts of {each.system.name!r}")
+        return wanted
+    paid = [cost for each in run for cost in each.costs("usd").values()]
+    if paid and None not in paid and any(paid):
+        return "usd"
+    return "tokens" if any(any(each.costs("tokens").values()) for each in run) else "calls"
+
+
+def _standing(group: Grouped, comparison: Comparison, unit: CostUnit, level: float) -> Standing:
+    made = group.attempts
+    ended = Counter(each.status for each in made)
+    prices = [each.usd for each in made]
+    lasted = [each.seconds for each in made]
+    costs = list(group.costs(unit).values())
+    known = [cost for cost in costs if cost is not None]
+    scores = group.scores
+    return Standing(
+        system=group.system,
+        accuracy=accuracy(list(scores.values()), clusters=group.clusters(scores), level=level) if scores else None,
+        items=len(scores),
+        attempts=len(made),
+        completed=ended["completed"],
+        undecided=ended["undecided"],
+        partial=ended["partial"],
+        stopped=ended["stopped"],
+        failed=ended["failed"],
+        not_run=len(comparison.items) * comparison.repeats - len(made),
+        calls=sum(each.usage.calls for each in made),
+        input_tokens=sum(each.usage.input_tokens for each in made),
+        output_tokens=sum(each.usage.output_tokens for each in made),
+        estimated=any(each.usage.estimated for each in made),
+        usd=_sum(prices) if made else None,
+        unpriced=prices.count(None),
+        seconds=None if not made or None in lasted else fmean(each for each in lasted if each is not None),
+        cost=fmean(known) if known and len(known) == len(costs) else None,
+    )
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    held = list(amounts)
+    known = [amount for amount in held if amount is not None]
+    return math.fsum(known) if len(known) == len(held) else None
+
+
+def _findings(run: Sequence[Grouped], comparison: Comparison, unit: CostUnit, level: float) -> tuple[Finding, ...]:
+    by_name = {each.system.name: each for each in run}
+    own = [each for each in run if each.system.baseline_of is None]
+    pairs = [
+        (by_name[each.system.baseline_of], each, True)
+        for each in run
+        if each.system.baseline_of is not None and each.system.baseline_of in by_name
+    ]
+    pairs.sort(key=lambda pair: run.index(pair[0]))
+    pairs += [(a, b, False) for a, b in combinations(own, 2)]
+    verdicts: list[tuple[Verdict, bool]] = []
+    for a, b, baseline in pairs:
+        items = [item for item in a.scores if item in b.scores]
+        if not items:
+            continue
+        costs_a, costs_b = a.costs(unit), b.costs(unit)
+        found = compare(
+            [a.scores[item] for item in items],
+            [b.scores[item] for item in items],
+            names=(a.system.name, b.system.name),
+            costs_a=[costs_a[item] for item in items],
+            costs_b=[costs_b[item] for item in items],
+            clusters=a.clusters(items),
+            margin=comparison.margin,
+            level=level,
+            seed=comparison.seed,
+        )
+        verdicts.append((found, baseline))
+    adjusted = holm({str(place): verdict.p_value for place, (verdict, _) in enumerate(verdicts)})
+    findings = []
+    for place, (verdict, baseline) in enumerate(verdicts):
+        told = verdict.within_family(adjusted[str(place)])
+        findings.append(
+            Finding(verdict=told, baseline=baseline, detectable=_detectable(told, level), text=sentence(told, unit))
+        )
+    return tuple(findings)
+
+
+def _detectable(verdict: Verdict, level: float) -> float | None:
+    found = verdict.difference
+    if isinstance(verdict.test, McNemar):
+        discordant = (verdict.test.wins + verdict.test.losses) / found.n
+        return detectable_difference(found.n, discordance=discordant, power=POWER, level=level) if discordant else None
+    if found.se is None or found.se <= 0:
+        return None
+    return min(1.0, (z_of(level) + NORMAL.inv_cdf(POWER)) * found.se)
+
+
+def _front(
+    run: Sequence[Grouped], comparison: Comparison, unit: CostUnit, level: float
+) -> tuple[Front | None, list[str]]:
+    """The front over the items that all of them have; a system that shares none with the others is left out."""
+    common: list[str] = []
+    kept: list[Grouped] = []
+    for each in sorted(run, key=lambda each: -len(each.scores)):
+        shared = [item for item in each.scores if item in common] if kept else list(each.scores)
+        if shared:
+            common, kept = shared, [*kept, each]
+    kept.sort(key=run.index)
+    if not kept:
+        return None, []
+    measured = {}
+    for each in kept:
+        costs = each.costs(unit)
+        measured[each.system.name] = Measured([each.scores[item] for item in common], [costs[item] for item in common])
+    width = len(common) * (2 * len(kept) + 1)
+    front = pareto(
+        measured,
+        clusters=kept[0].clusters(common),
+        level=level,
+        resamples=max(100, min(1000, DRAWS // width)),
+        seed=comparison.seed,
+    )
+    return front, [each.system.name for each in kept]
+
+
+def _notes(
+    comparison: Comparison, standings: Sequence[Standing], front: Front | None, unit: CostUnit, on_front: Sequence[str]
+) -> list[str]:
+    notes = []
+    if comparison.stopped is not None:
+        notes.append(f"The comparison ended early: {comparison.stopped}.")
+    if comparison.skipped_rows:
+        rows = "row" if comparison.skipped_rows == 1 else "rows"
+        notes.append(f"{comparison.skipped_rows:,} malformed {rows} of the task file left out.")
+    idle = [each.system.name for each in standings if not each.attempts]
+    if idle:
+        notes.append(f"Not run at all: {', '.join(idle)}.")
+    run = [each for each in standings if each.attempts]
+    for words, parts in (
+        ("Attempts not run", [(each, each.not_run) for each in run]),
+        ("Failed attempts, which score 0", [(each, each.failed) for each in run]),
+        ("Attempts whose price is not known", [(each, each.unpriced) for each in run]),
+    ):
+        told = [f"{each.system.name} {many:,} of {each.attempts + each.not_run:,}" for each, many in parts if many]
+        if told:
+            notes.append(f"{words}: {', '.join(told)}.")
+    guessed = [each.system.name for each in run if each.estimated]
+    if guessed:
+        notes.append(f"Some tokens are estimates, because the provider reported none: {', '.join(guessed)}.")
+    missing = [each.system.name for each in standings if each.attempts and each.system.name not in on_front]
+    if missing:
+        notes.append(f"Not on the chart, for want of items in common with the others: {', '.join(missing)}.")
+    if front is not None and front.n < len(comparison.items):
+        notes.append(f"The front of accuracy against cost is of the {front.n:,} items that all its systems have.")
+    notes.append(f"Cost is counted in {AN_ITEM[unit]}.")
+    return notes

@@ -1,0 +1,158 @@
+"""A summary as a terminal shows it."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from .statistics.transitions import Transitions
+from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from .diagnosis import Diagnosis
+    from .summary import Summary
+
+# What acts on a terminal: controls, marks that reorder what follows, line separators.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def text(summary: Summary, *, width: int = 110) -> str:
+    """The summary as plain text: a table of systems, the verdicts, and what each round of voting did.
+
+    summary: as `summary.of` gives it. width: columns of the terminal.
+    """
+    from rich.console import Console
+
+    held = io.StringIO()
+    _write(summary, Console(file=held, width=width, color_system=None, force_terminal=False, legacy_windows=False))
+    return "\n".join(line.rstrip() for line in held.getvalue().splitlines()) + "\n"
+
+
+def print(summary: Summary, *, file: TextIO | None = None) -> None:
+    """Write the summary to a terminal, in colour where it can show them, as wide as it is.
+
+    summary: as `summary.of` gives it. file: where to; by default the standard output.
+    """
+    from rich.console import Console
+
+    _write(summary, Console(file=file or sys.stdout, highlight=False))
+
+
+def safe(words: str) -> str:
+    """The words on one line, without what could move the cursor or set colours."""
+    return _CONTROL.sub(lambda found: " " if found[0] in "\n\t\r" else repr(found[0])[1:-1], words)
+
+
+def _write(summary: Summary, console: Console) -> None:
+    from rich.text import Text
+
+    def line(words: str, style: str = "", indent: int = 0) -> None:
+        from rich.padding import Padding
+
+        console.print(Padding(Text(safe(words), style=style), (0, 0, 0, indent)))
+
+    line(f"{summary.name}: {summary.tasks}", "bold")
+    line(summary.origin, "dim")
+    console.print()
+    console.print(_systems(summary))
+    if summary.findings:
+        console.print()
+        line("Verdicts", "bold")
+        colour = {"better": "green", "worse": "red"}
+        for found in summary.findings:
+            line(found.text, colour.get(found.verdict.kind, ""))
+            seen = "" if found.detectable is None else f"; could show {100 * found.detectable:.1f} points"
+            line(facts(found.verdict) + seen, "dim", indent=2)
+    if summary.front is not None and summary.front.points:
+        console.print()
+        line("Worth having (accuracy against cost)", "bold")
+        for point in summary.front.points:
+            often = f"on the front in {point.frequency:.0%} of {summary.front.resamples:,} resamples"
+            by = "" if point.on_front else f"; beaten by {', '.join(point.dominated_by)}"
+            where = f"{point.system}: {percent(point.accuracy)} at {cost(point.cost, summary.unit)} an item"
+            line(f"{where}, {often}{by}", "" if point.on_front else "dim")
+    for diagnosis in summary.diagnoses:
+        console.print()
+        line(f"Inside {diagnosis.system}", "bold")
+        for words in told(diagnosis):
+            line(words)
+    if summary.notes:
+        console.print()
+        for note in summary.notes:
+            line(note, "dim")
+
+
+def _systems(summary: Summary) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("system", overflow="fold", min_width=20, max_width=32)
+    level = f"{100 * summary.level:g}% interval"
+    headings = ("accuracy", level, "n", "failed", "not run", "calls", "tokens", "cost", "time", AN_ITEM[summary.unit])
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=heading not in ("not run", headings[-1]))
+    for each in summary.grouped:
+        found = each.accuracy
+        name = Text(safe(each.system.name))
+        if each.system.baseline_of is not None:
+            name = Text(f"└ {safe(each.system.name)}")
+        table.add_row(
+            name,
+            "—" if found is None else percent(found.value),
+            "—" if found is None else percents(found),
+            f"{each.items:,}",
+            f"{each.failed:,}",
+            f"{each.not_run:,}",
+            f"{each.calls:,}",
+            count(each.tokens),
+            money(each.usd),
+            duration(each.seconds),
+            "unknown" if each.cost is None else cost(each.cost, summary.unit),
+        )
+    return table
+
+
+def told(diagnosis: Diagnosis) -> list[str]:
+    """What happened inside a system that votes, in sentences; the same in every report."""
+    draft, vote, final = diagnosis.draft, diagnosis.vote, diagnosis.final
+    words = [
+        f"One draft {percent(draft.value)} {percents(draft)}, vote of the drafts {percent(vote.value)} "
+        f"{percents(vote)}, final answer {percent(final.value)} {percents(final)} (n={final.n}, {final.method}).",
+        f"Some draft is right on {percent(diagnosis.coverage.value)} {percents(diagnosis.coverage)} of the items; "
+        f"{percent(diagnosis.abstained)} of the drafts abstained.",
+    ]
+    if diagnosis.attempts < diagnosis.of:
+        words.append(f"This is of the {diagnosis.attempts:,} of {diagnosis.of:,} attempts that have ballots.")
+    for turn in diagnosis.turns:
+        words.append(f"Round {turn.before} to {turn.after}, members' answers: {inequality(turn.members)}")
+    if diagnosis.rounds:
+        words.append(f"Vote of the drafts to the final answer: {inequality(diagnosis.decided)}")
+    if diagnosis.votes is not None:
+        words.append(f"{_capital(str(diagnosis.votes))}.")
+    if diagnosis.same_wrong is not None:
+        same = diagnosis.same_wrong
+        words.append(f"Two who are both wrong say the same in {percent(same.value)} {percents(same)} ({same.method}).")
+    return words
+
+
+def inequality(table: Transitions) -> str:
+    """Whether c(1−a) > e·a, from measured flips, with the four counts."""
+    if table.helped:
+        said, sign = "fixed more than it broke", ">"
+    elif table.fixed == table.broke:
+        said, sign = "fixed as much as it broke", "="
+    else:
+        said, sign = "broke more than it fixed", "<"
+    rule = f"c(1−a) = {table.gain:.3f} {sign} e·a = {table.loss:.3f}"
+    counts = f"kept {table.kept:,}, fixed {table.fixed:,}, broke {table.broke:,}, missed {table.missed:,}"
+    return f"{said}, {rule} ({counts}, n={table.n:,})."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
