@@ -1,0 +1,1 @@
+"""Where a suite's work is done: here, or on other processes and machines."""

@@ -1,0 +1,242 @@
+"""All attempts of a comparison, worked off on an engine, under limits that hold over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import anyio
+
+from phalanx.runtime.limits import Account, Accounts, Limits, limits
+
+from .baselines import Single, sampled
+from .engines.engine import Engine
+from .engines.order import Carried, NotScored, Order, check_travels, work
+from .progress import Count, Progress, Told
+from .purse import Purse, as_limits
+from .record import Attempt, Comparison
+from .scoring import Scorer
+from .store import AttemptKept, Key, Store
+from .suite import Fence, Job, NotRun, ScorerFailed, attempt
+from .systems import Entrant
+from .tasks import TaskItem
+
+SUITE = "the suite"
+
+
+@dataclass
+class Matrix:
+    """Systems × items × repeats, and what becomes of them.
+
+    limits, limits_each: of all of it, and of single systems by name. where: for engines with other processes, the path
+    or address of the log. sampled_from: the member that a baseline samples, by the baseline's name.
+
+    stopped says which limit ended all of it; broken is what the scorer failed with; closed the systems whose own limit
+    was reached, with the words for it.
+    """
+
+    comparison: Comparison
+    store: Store
+    scorer: Scorer
+    engine: Engine
+    limits: Limits | None = None
+    limits_each: Mapping[str, Limits] = field(default_factory=dict)
+    where: str = ""
+    told: Told | None = None
+    sampled_from: dict[str, Single] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+    stopped: str | None = None
+    broken: ScorerFailed | None = None
+    closed: dict[str, str] = field(default_factory=dict)
+    _suite: Fence | None = None
+    _purses: dict[str, Purse] = field(default_factory=dict)
+
+    async def run(self, phases: Callable[[], Awaitable[None]]) -> None:
+        """Hold the suite's own limits around `phases`, an async function that calls `work_off` for its systems."""
+        seconds = None if self.limits is None else self.limits.seconds
+        self.progress.started = self.progress.now = anyio.current_time()
+        with _block(self.limits) as account, anyio.move_on_after(seconds) as scope:
+            if account is not None:
+                self._suite = Fence(SUITE, account)
+                for kept in self.store.kept.attempts.values():
+                    Accounts([account]).charge(kept.attempt.usage)
+            await phases()
+        if scope.cancelled_caught:
+            self.stopped = f"{SUITE} reached its limit of {seconds:g} seconds"
+        if self.stopped is None and self.closed:
+            self.stopped = "; ".join(self.closed.values())
+        self.progress.stopped = self.stopped
+        self._tell()
+
+    def count(self, entrants: Sequence[Entrant]) -> None:
+        """Take systems into the progress, with what is finished already."""
+        for each in entrants:
+            of = len(self.comparison.items) * self.comparison.repeats
+            count = self.progress.systems[each.name] = Count(each.name, of, self.comparison.repeats)
+            for done in self._finished(each):
+                count.add(done)
+
+    async def work_off(self, entrants: Sequence[Entrant]) -> None:
+        """Make the attempts of these systems that are not made yet."""
+        if self.engine.remote:
+            await self._elsewhere(entrants)
+            return
+        async with anyio.create_task_group() as group:
+            for each in entrants:
+                group.start_soon(self._here, each)
+
+    async def _here(self, entrant: Entrant) -> None:
+        """One system in this process, under its own limits inside the suite's."""
+        own = self.limits_each.get(entrant.name)
+        with _block(own) as account, anyio.move_on_after(None if own is None else own.seconds) as scope:
+            fences = [] if account is None else [Fence(f"system {entrant.name!r}", account)]
+            if account is not None:
+                for done in self._finished(entrant):
+                    Accounts([account]).charge(done.usage)
+            if self._suite is not None:
+                fences.append(self._suite)
+            await self.engine.map(partial(self._attempt, fences), self._jobs(entrant), self._take)
+        if scope.cancelled_caught and own is not None:
+            self.closed[entrant.name] = f"system {entrant.name!r} reached its limit of {own.seconds:g} seconds"
+
+    async def _attempt(self, fences: Sequence[Fence], job: Job) -> AttemptKept | NotRun | ScorerFailed | None:
+        if not self._is_open(job.entrant):
+            return None
+        try:
+            return await attempt(job, self.store, self.scorer, fences)
+        except ScorerFailed as failure:
+            return failure
+
+    def _take(self, found: AttemptKept | NotRun | ScorerFailed | None) -> None:
+        if isinstance(found, ScorerFailed):
+            self.broken = self.broken or found
+        elif isinstance(found, NotRun):
+            self._close(found.owner, found.why, found.key)
+        elif found is not None:
+            self._count(found.attempt)
+
+    def _count(self, done: Attempt) -> None:
+        if (count := self.progress.systems.get(done.system)) is not None:
+            count.add(done)
+        self.progress.fresh += 1
+        self.progress.now = anyio.current_time()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.told is not None:
+            self.told(self.progress)
+
+    def _close(self, owner: str, why: str, key: Key) -> None:
+        if owner == SUITE:
+            self.stopped = self.stopped or f"{SUITE} reached its limit of {why}"
+            return
+        name = next(each.name for each in self.comparison.systems if each.spec == key[0])
+        self.closed.setdefault(name, f"system {name!r} reached its limit of {why}")
+
+    def _is_open(self, entrant: Entrant) -> bool:
+        return self.stopped is None and self.broken is None and entrant.name not in self.closed
+
+    # -- what there is to do ---------------------------------------------------------------------------------------
+
+    def _finished(self, entrant: Entrant) -> Iterator[Attempt]:
+        for item, repeat in self._cells():
+            key = (entrant.system.spec, item.id, repeat, self.comparison.seed)
+            if (done := self.store.finished(key)) is not None:
+                yield done
+
+    def _cells(self) -> Iterator[tuple[TaskItem, int]]:
+        for repeat in range(self.comparison.repeats):
+            for item in self.comparison.items:
+                yield item, repeat
+
+    def _jobs(self, entrant: Entrant) -> Iterator[Job]:
+        for item, repeat in self._cells():
+            if not self._is_open(entrant):
+                return
+            job = Job(entrant, item, repeat, self.comparison.seed)
+            if self.store.finished(job.key) is not None:
+                continue
+            if entrant.budget is None:
+                yield job
+            elif (held := self._within_budget(job)) is not None:
+                yield held
+
+    def _within_budget(self, job: Job) -> Job | None:
+        """A baseline's attempt, held to what its team spent on the very item; None when that is not known."""
+        entrant = job.entrant
+        budget, single = entrant.budget, self.sampled_from[entrant.name]
+        assert budget is not None
+        spent = self.store.finished((budget.of, *job.key[1:]))
+        amount = None if spent is None else budget.allowed(spent.usage)
+        if spent is None or amount is None:
+            return None
+        held = replace(entrant, team=sampled(single, budget, amount))
+        return replace(job, entrant=held, limits=budget.limits(spent.usage))
+
+    # -- in other processes ----------------------------------------------------------------------------------------
+
+    async def _elsewhere(self, entrants: Sequence[Entrant]) -> None:
+        """Attempts in other processes: each gets a share of what is left; refused ones are made again, one by one."""
+        purses = self._purses
+        purses.setdefault(SUITE, Purse(self.limits, SUITE))
+        for kept in self.store.kept.attempts.values():
+            purses[SUITE].settle(kept.attempt.key, kept.attempt.usage)
+        for each in entrants:
+            own = self.limits_each.get(each.name)
+            purses.setdefault(each.name, Purse(own, f"system {each.name!r}"))
+            for done in self._finished(each):
+                purses[each.name].settle(done.key, done.usage)
+        orders: dict[Key, tuple[Entrant, Order]] = {}
+        for each in entrants:
+            for job in self._jobs(each):
+                order = Order(
+                    self.where, self.store.name, Carried.of(job.entrant), job.item, job.repeat, job.seed, self.scorer,
+                    job.limits,
+                )  # fmt: skip
+                if each.name not in {entrant.name for entrant, _ in orders.values()}:
+                    check_travels(order)
+                orders[job.key] = (each, order)
+        # What its share did not pay for is made again, alone, with all that is left.
+        refused = await self._hand_out(orders, self.engine.slots)
+        for key in refused:
+            await self._hand_out({key: orders[key]}, 1)
+
+    async def _hand_out(self, orders: Mapping[Key, tuple[Entrant, Order]], slots: int) -> list[Key]:
+        """Let the engine make attempts, each with its share of the budgets; gives the keys of those refused by it."""
+        refused: list[Key] = []
+        given: dict[Key, tuple[Purse, Purse]] = {}
+
+        def each() -> Iterator[Order]:
+            for key, (entrant, order) in orders.items():
+                if self._is_open(entrant):
+                    given[key] = purses = (self._purses[SUITE], self._purses[entrant.name])
+                    yield replace(order, share=as_limits(*(purse.share(key, slots) for purse in purses)))
+
+        def take(found: AttemptKept | NotRun | NotScored) -> None:
+            if isinstance(found, NotScored):
+                self.broken = self.broken or ScorerFailed(found.problem)
+                return
+            key = found.key if isinstance(found, NotRun) else found.attempt.key
+            usage = found.usage if isinstance(found, NotRun) else found.attempt.usage
+            suite, own = given[key]
+            tighter = suite if isinstance(found, NotRun) and suite.is_tighter(own, found.what) else own
+            for purse in (suite, own):
+                purse.settle(key, usage)
+            if isinstance(found, AttemptKept):
+                self.store.kept.take(found)
+                self._count(found.attempt)
+                return
+            refused.append(key)
+            if slots == 1:
+                self._close(tighter.owner, found.why, key)
+
+        await self.engine.map(work, each(), take)
+        return refused
+
+
+def _block(given: Limits | None) -> AbstractContextManager[Account | None]:
+    if given is None:
+        return nullcontext()
+    return limits(given.model_copy(update={"seconds": None}))

@@ -1,0 +1,71 @@
+"""A budget that several processes spend: each attempt is given a share, and what it did not use comes back."""
+
+from __future__ import annotations
+
+import math
+
+from phalanx.messages import Usage
+from phalanx.runtime.limits import Limits
+
+from .store import Key
+
+Amounts = tuple[float, float, float]
+
+
+class Purse:
+    """Calls, tokens and money of a suite or of one system, shared out so that they can never be overdrawn.
+
+    limits: what there is; None is no limit. owner: whose it is, in words.
+    """
+
+    def __init__(self, limits: Limits | None, owner: str) -> None:
+        self.owner = owner
+        given = (None, None, None) if limits is None else (limits.calls, limits.tokens, limits.usd)
+        self._most: Amounts = tuple(math.inf if each is None else float(each) for each in given)  # type: ignore[assignment]
+        self._spent: dict[Key, Amounts] = {}
+        self._held: dict[Key, Amounts] = {}
+
+    def share(self, key: Key, slots: int) -> Amounts:
+        """What an attempt may spend, what it spent before included: an equal part of what is free."""
+        before = self._spent.get(key, (0.0, 0.0, 0.0))
+        parts = max(1, slots - len(self._held))
+        held: Amounts = tuple(max(0.0, free) / parts for free in self._free())  # type: ignore[assignment]
+        # Whole calls and tokens: half a call is none.
+        held = (_whole(held[0]), _whole(held[1]), held[2])
+        self._held[key] = held
+        return (before[0] + held[0], before[1] + held[1], before[2] + held[2])
+
+    def settle(self, key: Key, usage: Usage) -> None:
+        """Take note of all that an attempt has spent so far, and of what it gives back."""
+        self._held.pop(key, None)
+        self._spent[key] = (float(usage.calls), float(usage.tokens), usage.known_cost)
+
+    def is_tighter(self, other: Purse, what: str) -> bool:
+        """Whether less is left here than in the other, of calls, tokens or usd."""
+        at = ("calls", "tokens", "usd").index(what)
+        return self._free()[at] <= other._free()[at]
+
+    def _free(self) -> list[float]:
+        return [
+            most - sum(each[at] for each in self._spent.values()) - sum(each[at] for each in self._held.values())
+            for at, most in enumerate(self._most)
+        ]
+
+
+def as_limits(*shares: Amounts) -> Limits | None:
+    """The smallest of several shares as limits; None when there is no limit at all."""
+    calls, tokens, usd = (min(each[at] for each in shares) for at in range(3))
+    given = {
+        name: amount
+        for name, amount in (
+            ("calls", None if math.isinf(calls) else int(calls)),
+            ("tokens", None if math.isinf(tokens) else int(tokens)),
+            ("usd", None if math.isinf(usd) else usd),
+        )
+        if amount is not None
+    }
+    return Limits.model_validate(given) if given else None
+
+
+def _whole(amount: float) -> float:
+    return amount if math.isinf(amount) else float(int(amount))

@@ -1,0 +1,191 @@
+"""Where the results of a comparison are kept: a stream of a Log, a result durable before it counts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+from phalanx.errors import ConfigurationError, LogError
+from phalanx.messages import Data
+from phalanx.runtime.codec import register
+from phalanx.runtime.log import Log
+
+from .record import Attempt, Comparison
+from .tasks import TaskItem
+
+STREAM = "bench/"
+Key = tuple[str, str, int, int]
+
+
+class ComparisonBegun(Data):
+    """A comparison began, or goes on: what it is of, without attempts. scorer: what its answers are scored by."""
+
+    kind: Literal["bench.begun"] = "bench.begun"
+    comparison: Comparison
+    scorer: str = ""
+
+
+class AttemptKept(Data):
+    """An attempt's result.
+
+    asked: the hash of the question and its right answer. scored: False where the answer was paid for and the scorer
+    failed on it. tied: the answers that share first place, for the expected score of a draw.
+    """
+
+    kind: Literal["bench.attempt"] = "bench.attempt"
+    attempt: Attempt
+    asked: str
+    scored: bool = True
+    tied: tuple[str, ...] = ()
+
+
+class ComparisonEnded(Data):
+    """A comparison ended. stopped: in words, the limit that ended it early; None when it is whole."""
+
+    kind: Literal["bench.ended"] = "bench.ended"
+    stopped: str | None = None
+
+
+register(ComparisonBegun, AttemptKept, ComparisonEnded)
+
+
+@dataclass
+class Kept:
+    """What a stream says. begun: how it last began. ended: whether it came to its end after that."""
+
+    begun: ComparisonBegun | None = None
+    attempts: dict[Key, AttemptKept] = field(default_factory=dict)
+    ended: ComparisonEnded | None = None
+    position: int = 0
+
+    def take(self, record: object) -> None:
+        """Take in the next record."""
+        if isinstance(record, ComparisonBegun):
+            self.begun, self.ended = record, None
+        elif isinstance(record, AttemptKept):
+            old = self.attempts.get(record.attempt.key)
+            if old is None or not old.scored:
+                self.attempts[record.attempt.key] = record
+        elif isinstance(record, ComparisonEnded):
+            self.ended = record
+
+    def comparison(self) -> Comparison:
+        """The comparison with the attempts that belong to it, in order. Raises LogError when it never began."""
+        if self.begun is None:
+            raise LogError("this log holds no such comparison")
+        made = self.begun.comparison
+        stopped = None if self.ended is None else self.ended.stopped
+        if self.ended is None:
+            stopped = "it was interrupted, or still runs"
+        return made.model_copy(update={"attempts": in_order(made, self.attempts), "stopped": stopped})
+
+
+class Store:
+    """The results of one comparison, in a log or, without one, in memory for as long as the call lasts.
+
+    log: where. name: the comparison's.
+    """
+
+    def __init__(self, log: Log | None, name: str) -> None:
+        self.log, self.name, self.stream = log, name, f"{STREAM}{name}"
+        self.kept = Kept()
+
+    async def refresh(self) -> Kept:
+        """Take in what was written since, by whichever process."""
+        if self.log is not None:
+            for position, record in await self.log.read(self.stream, self.kept.position):
+                self.kept.take(record)
+                self.kept.position = position
+        return self.kept
+
+    async def begin(self, comparison: Comparison, scorer: str) -> None:
+        """Say what is compared from here on.
+
+        Raises ConfigurationError when what is kept under this name was scored by another scorer, or has another
+        question under the same id: the two would be mixed up.
+        """
+        before = (await self.refresh()).begun
+        if before is not None and before.scorer != scorer:
+            raise ConfigurationError(
+                f"comparison {self.name!r} in this log was scored by {before.scorer}, not by {scorer}; "
+                "give the new one another name"
+            )
+        asked = {item.id: item_hash(item) for item in comparison.items}
+        for each in self.kept.attempts.values():
+            if asked.get(each.attempt.item, each.asked) != each.asked:
+                raise ConfigurationError(
+                    f"item {each.attempt.item!r} of comparison {self.name!r} was another question, or had another "
+                    "right answer, when this log was written; give the new one another name"
+                )
+        await self._write(ComparisonBegun(comparison=comparison, scorer=scorer))
+
+    async def add(self, result: AttemptKept) -> None:
+        """Keep a result; it is durable when this returns."""
+        await self._write(result)
+
+    async def end(self, stopped: str | None) -> None:
+        """Say that it came to its end."""
+        await self._write(ComparisonEnded(stopped=stopped))
+
+    def finished(self, key: Key) -> Attempt | None:
+        """The attempt of this key, if it is finished."""
+        found = self.kept.attempts.get(key)
+        return found.attempt if found is not None and found.scored else None
+
+    def unscored(self, key: Key) -> AttemptKept | None:
+        """The answer of this key that was paid for and could not be scored, if there is one."""
+        found = self.kept.attempts.get(key)
+        return None if found is None or found.scored else found
+
+    async def _write(self, record: ComparisonBegun | AttemptKept | ComparisonEnded) -> None:
+        if self.log is None:
+            self.kept.take(record)
+            return
+        position = await self.log.append(self.stream, [record])
+        self.kept.take(record)
+        if position == self.kept.position + 1:
+            self.kept.position = position
+
+
+async def read_comparison(log: Log, name: str) -> Comparison:
+    """A comparison that is kept in a log, finished or not, with the attempts made so far.
+
+    log: where. name: the comparison's. Raises LogError when there is none of that name.
+    """
+    kept = await Store(log, name).refresh()
+    if kept.begun is None:
+        known = ", ".join(sorted(await comparison_names(log))) or "none"
+        raise LogError(f"there is no comparison {name!r} in this log; there are: {known}")
+    return kept.comparison()
+
+
+async def comparison_names(log: Log) -> list[str]:
+    """The names of all comparisons in a log."""
+    return [stream.removeprefix(STREAM) for stream in await log.streams(STREAM)]
+
+
+def in_order(comparison: Comparison, attempts: dict[Key, AttemptKept]) -> tuple[Attempt, ...]:
+    """The scored attempts of a comparison's systems, items and repeats, in that order.
+
+    Where two systems are the same, each has its own line, under its own name.
+    """
+    found = []
+    for system in comparison.systems:
+        for item in comparison.items:
+            for repeat in range(comparison.repeats):
+                kept = attempts.get((system.spec, item.id, repeat, comparison.seed))
+                if kept is not None and kept.scored:
+                    same = kept.attempt.system == system.name
+                    found.append(kept.attempt if same else kept.attempt.model_copy(update={"system": system.name}))
+    return tuple(found)
+
+
+def item_hash(item: TaskItem) -> str:
+    """A hash of all that an item is."""
+    return hashlib.sha256(item.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:16]
+
+
+def run_id_of(name: str, key: Key) -> str:
+    """The id of an attempt's own run, the same in every process: it is found again after a crash."""
+    return hashlib.sha256(repr((name, key)).encode("utf-8", "surrogatepass")).hexdigest()[:24]

@@ -1,0 +1,81 @@
+"""What a result is worth: its answer's score, the expected score of a tie, and the worth of every round of a vote."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from phalanx.formations.base import Round
+from phalanx.teams.result import TeamResult
+
+from .record import Ballots
+from .score import Score
+from .scoring import Scorer, score, score_tied
+from .tasks import TaskItem
+
+
+class Appraiser:
+    """Scores answers to one item; the same text is scored once.
+
+    scorer: what an answer is worth. item: the question.
+    """
+
+    def __init__(self, scorer: Scorer, item: TaskItem) -> None:
+        self.scorer, self.item = scorer, item
+        self._known: dict[str, Score] = {}
+
+    async def of(self, answer: str | None, tied: Sequence[str] = ()) -> Score:
+        """The score of an answer; of several tied ones, that of a draw among them. Raises what the scorer raises."""
+        if tied:
+            if not self.scores_members:
+                return await score_tied(self.scorer, tied, self.item)
+            each = [await self._once(text) for text in tied]
+            return await score_tied(lambda text, _: each[tied.index(text)], tied, self.item)
+        return await score(self.scorer, None, self.item) if answer is None else await self._once(answer)
+
+    async def ballots(self, rounds: Sequence[Round]) -> tuple[Ballots, ...]:
+        """Every round with the worth of each member's answer and of the vote; () when scoring them would cost money."""
+        if not self.scores_members:
+            return ()
+        return tuple([await self._round(each) for each in rounds])
+
+    @property
+    def scores_members(self) -> bool:
+        """Whether members' own answers are scored too: not by a scorer with `asks_models`, which would be paid for."""
+        return not getattr(self.scorer, "asks_models", False)
+
+    async def _round(self, round: Round) -> Ballots:
+        worth = {name: (await self._once(text)).value for name, text in round.texts.items()}
+        leaders = leaders_of(round)
+        values = [worth[next(name for name, each in round.choices.items() if each == choice)] for choice in leaders]
+        decided = math.fsum(values) / len(values) if values else 0.0
+        return Ballots(round=round.number, choices=dict(round.choices), worth=worth, decided=decided)
+
+    async def _once(self, text: str) -> Score:
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = await score(self.scorer, text, self.item)
+        return found
+
+
+def leaders_of(round: Round) -> list[str]:
+    """The choices that a vote of the round comes to: its winner, those tied, or else those with the most votes."""
+    choices = set(round.choices.values())
+    if (decision := round.decision) is not None:
+        if decision.winner is not None and decision.winner in choices:
+            return [decision.winner]
+        if decision.status == "tie" and (tied := [each for each in decision.leaders if each in choices]):
+            return tied
+    votes = Counter(choice for choice in round.choices.values() if choice is not None)
+    return [choice for choice, count in votes.items() if count == max(votes.values())]
+
+
+def tied_answers(result: TeamResult) -> tuple[str, ...]:
+    """The full answers that share first place in a result that a tie left undecided; () for any other result."""
+    decision = result.decision
+    if result.status != "undecided" or decision is None or decision.status != "tie" or not result.rounds:
+        return ()
+    last = result.rounds[-1]
+    authors = {choice: name for name, choice in reversed(list(last.choices.items())) if choice is not None}
+    return tuple(last.texts[authors[choice]] for choice in decision.leaders if choice in authors)
