@@ -147,6 +147,35 @@ SLOTS: dict[str, str] = {
         "Judge them by their reasons alone. Name the label of the one that is right, and quote what decides it. "
         "If they cannot be told apart, say so with verdict \"undecided\"."
     ),
+    # Members who decide themselves who acts.
+    "volunteer": (
+        "{task}\n\nYou work with equals ({roster}) over a shared board. It holds:\n{board}\n\n"
+        "Do not do the work now. Rate from 0 (nothing) to 10 (what decides the task) what you in particular could add "
+        "to the board next, and say in one sentence what that is."
+    ),
+    "contribute": (
+        "{task}\n\nYou work with equals ({roster}) over a shared board. It holds:\n{board}\n\n"
+        "It is your turn because of this:\n{trigger}\n\n"
+        "Add what you in particular can add, in full; do not repeat what is there. With nothing to add, leave text "
+        "empty. Name the numbers (#) of open questions that you have settled and of entries of your own that you take "
+        "back, ask what others should look into, and set done to true once the board holds all that the task needs."
+    ),
+    "conclude": (
+        "{task}\n\nMembers have worked on it over a shared board. It holds:\n{board}\n\n"
+        "Write the final answer to the task from it. Weigh what it says critically, some of it may be wrong, and do "
+        "not make up what nobody found."
+    ),
+    "bid": (
+        "{task}\n\nDo not do the task now. Members bid for it, unseen by each other; who promises most does it.\n"
+        "confidence: the probability, from 0 to 1, that your answer would be right. cost: what part of the task's "
+        "worth your work on it would use up, from 0 to 1. What you promise is compared with what comes of it, and who "
+        "promises too much or too little is believed less afterwards: your true estimates serve you best."
+    ),
+    "appraise": (
+        "{task}\n\nAn answer to it:\n{answer}\n\n"
+        "Check it against the task. Give as outcome how right it is, from 0 (wrong) to 1 (right), and as reason what "
+        "decides that."
+    ),
 }  # fmt: skip
 
 

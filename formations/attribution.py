@@ -74,6 +74,9 @@ def attribute(
     values: list[tuple[Fraction, float]] = []
     if game is not None:
         values = shapley(len(ballots), game.worth, samples=samples, seed=str(game.recorded.seed))
+    worth = None if game is None else game.worth(game.everybody)
+    if worth is None and grade is not None and counted.decision is not None:
+        worth = _credit(counted.decision, grade)
     members = []
     everyone = [*ballots, *(name for name in asked if name not in ballots)]
     for at, name in enumerate(everyone):
@@ -96,7 +99,7 @@ def attribute(
             )
         )  # fmt: skip
     return Contributions(
-        members=tuple(members), worth=None if game is None else game.worth(game.everybody),
+        members=tuple(members), worth=worth,
         is_graded=grade is not None, flips=tuple(changed),
         spread=tuple(_spread(each.number, names) for each, names in zip(rounds, choices, strict=True)),
         transitions=None if grade is None else _transitions(choices, grade),
@@ -127,13 +130,17 @@ class _Game:
         return self.rule.decide(inside, seed=self.recorded.seed, eligible=eligible)
 
     def worth(self, group: int) -> Fraction:
-        """What that is worth; what only chance could part counts in equal parts."""
+        """What that is worth."""
         if not group:
             return Fraction(0)
-        decision = self.decide(group)
-        if decision.level:
-            return sum((self.grade(name) for name in decision.level), Fraction(0)) / len(decision.level)
-        return Fraction(0) if decision.winner is None else self.grade(decision.winner)
+        return _credit(self.decide(group), self.grade)
+
+
+def _credit(decision: Decision, grade: Grade) -> Fraction:
+    """What a decision is worth; what only chance could part counts in equal parts."""
+    if decision.level and decision.fallback is None:
+        return sum((grade(name) for name in decision.level), Fraction(0)) / len(decision.level)
+    return Fraction(0) if decision.winner is None else grade(decision.winner)
 
 
 def _game(
@@ -143,6 +150,9 @@ def _game(
     recorded = counted.decision
     if recorded is None:
         notes.append(f"what round {counted.number} decided was not recorded, so no member's part in it is known")
+        return None
+    if recorded.fallback is not None:
+        notes.append(f"{recorded.fallback.by} settled it and not the ballots, so no member's part in it is known")
         return None
     if rule is None:
         notes.append("the rule that decided was not recorded, so no member's part in it is known; give rule=…")
@@ -159,11 +169,10 @@ def _game(
         grade = agrees
     game = _Game(list(ballots.values()), rule, recorded, grade)
     again = game.decide(game.everybody)
-    came_to = recorded.status if recorded.fallback is None else recorded.fallback.status
-    if again.status != came_to or (recorded.fallback is None and again.winner != recorded.winner):
+    if (again.status, again.winner) != (recorded.status, recorded.winner):
         notes.append(
             f"the ballots decided again by {again.rule or type(rule).__name__} come to {again.winner or again.status}, "
-            f"not to {recorded.winner or came_to} as recorded, so no member's part in it is known; "
+            f"not to {recorded.winner or recorded.status} as recorded, so no member's part in it is known; "
             "give the rule= that decided"
         )
         return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .adaptive import Adaptive
 from .base import FormationModel
+from .blackboard import BlackboardFormation
 from .consensus import Consensus
 from .debate import Debate
 from .flat import Flat
 from .hierarchical import Hierarchical
+from .market import Market
 from .mixture import Mixture
 from .parallel import Parallel
 from .pipeline import Pipeline
@@ -25,4 +27,6 @@ KINDS: dict[str, type[FormationModel]] = {
     "mixture": Mixture,
     "reflect": Reflect,
     "adaptive": Adaptive,
+    "blackboard": BlackboardFormation,
+    "market": Market,
 }

@@ -40,3 +40,5 @@ class Formation(Brought):
     mixture = staticmethod(_like(AgentTeam.mixture))
     reflect = staticmethod(_like(AgentTeam.reflect))
     adaptive = staticmethod(_like(AgentTeam.adaptive))
+    blackboard = staticmethod(_like(AgentTeam.blackboard))
+    market = staticmethod(_like(AgentTeam.market))

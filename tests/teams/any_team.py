@@ -95,5 +95,7 @@ EXAMPLES: dict[str, Callable[[object], AgentTeam]] = {
     "mixture": lambda model: AgentTeam.mixture(["ada", "bob"], "agg", 3, proposals=3, model=model),
     "reflect": lambda model: AgentTeam.reflect("ada", "vic", scores=True, model=model),
     "adaptive": lambda model: AgentTeam.adaptive(["ada", "bob", "cy"], 5, model=model),
+    "blackboard": lambda model: AgentTeam.blackboard(["ada", "bob", "cy"], decider="dee", max_turns=4, model=model),
+    "market": lambda model: AgentTeam.market(["ada", "bob", "cy"], winners=2, verifier="vic", model=model),
 }
 """A team of each kind, over a model."""
