@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import random
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -13,13 +12,16 @@ from phalanx.agents.prompts import fenced_all, label
 from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
 
-from .base import Answer, Asking, Member, Outcome
-from .count import Counted, ballots_of, count
-from .rounds import Deliberation, Seen, cut, own_answer
+from .base import Answer, Member, Outcome
+from .count import Counted
+from .discussion import Discussion
+from .rounds import Deliberation
 from .rule_field import RuleField
+from .stated import said
 from .team_run import TeamRun
-from .voting import Approval, Majority, Plurality, Rule, Unanimity, VotingRule, cannot_change
-from .voting.counting import HeadCount
+from .views import Shown, cut
+from .voting import Majority, Plurality, Rule
+from .voting.composed import JudgeDecides, parts_of
 
 
 class Consensus(Deliberation):
@@ -48,11 +50,16 @@ class Consensus(Deliberation):
         agreement = self.min_agreement
         if agreement is not None and self.rule is not None:
             raise ValidationError("give min_agreement=… or rule=…, not both: a rule has a min_agreement of its own")
-        if self.topology != "auto" and self.exchange == "solutions":
-            raise ValidationError(
-                f"topology={self.topology!r} has no meaning where everybody sees all solutions; "
-                "give it with exchange='messages'"
-            )
+        if self.exchange == "solutions":
+            given = [name for name in _MESSAGES_ONLY if getattr(self, name) != type(self).model_fields[name].default]
+            given += ["view"] if self.view not in ("full", "answer") else []
+            for name in given:
+                raise ValidationError(
+                    f"{name}={getattr(self, name)!r} has no meaning where everybody sees all solutions; "
+                    "give it with exchange='messages'"
+                )
+        if any(isinstance(each, JudgeDecides) for each in parts_of(self.stop)):
+            raise ValidationError("a consensus has no judges to ask; give another stop=, or a debate")
         if isinstance(agreement, int) and not 1 <= agreement <= free:
             raise ValidationError(
                 f"min_agreement={agreement} cannot be reached by {free} members; it must be from 1 to {free}"
@@ -60,10 +67,10 @@ class Consensus(Deliberation):
         if isinstance(agreement, float) and not 0 < agreement <= 1:
             raise ValidationError(f"min_agreement={agreement} is no part of the ballots; write 0.75, or a whole number")
 
-    def neighbours(self, seat: int, members: int) -> list[int]:
+    def neighbours(self, seat: int, names: Sequence[str]) -> list[int]:
         if self.exchange == "solutions":
-            return [at for at in range(members) if at != seat]
-        return super().neighbours(seat, members)
+            return [at for at in range(len(names)) if at != seat]
+        return super().neighbours(seat, names)
 
     def the_rule(self) -> Rule:
         """The rule that decides."""
@@ -74,82 +81,54 @@ class Consensus(Deliberation):
             return Majority(tie_break=())
         return Plurality(min_agreement=self.min_agreement, tie_break=())
 
-    def count(self, run: TeamRun, latest: Mapping[str, Outcome]) -> Counted:
-        return count(list(latest.values()), self.the_rule(), self.equivalence, eligible=len(run.members), seed=run.seed)
-
     def is_settled(self, counted: Counted) -> bool:
         return counted.decision.status == "decided"
 
-    def lacking(self, run: TeamRun, latest: Mapping[str, Outcome]) -> int:
-        members, answered, rule = len(run.members), len(latest), self.the_rule()
-        if not isinstance(rule, HeadCount | Approval):
-            return members  # no certainty before the last answer
-        least = max(self.needed(members), _least(rule, members))
-        if answered < least:
-            return least - answered
-        counted = self.count(run, latest)
-        out = members - answered
-        ballots = ballots_of(counted)
-        sizes = [size for _, size in Counter(each.choice for each in ballots if each is not None).most_common(2)]
-        first, second = (*sizes, 0, 0)[:2]
-        # Those still out may all join the second, so the first must be ahead by as many; and each further answer brings
-        # that nearer by two at most. An answer that joins two classes can only make this look again too late.
-        short = max(-((first - second - out) // 2), _least(rule, members - ballots.count(None)) - first)
-        if short > 0 and not rule.weighs:
-            return short
-        if self.is_settled(counted) and cannot_change(ballots, out, rule, eligible=members):
-            return 0
-        return 1
+    @property
+    def may_end_early(self) -> bool:
+        return True
 
-    def plan(self, members: Sequence[Member]) -> list[Asking]:
+    def _reads(self, name: str, names: Sequence[str], round: int) -> int:
+        return round * len(names) if self.exchange == "solutions" else super()._reads(name, names, round)
+
+    def revision(
+        self,
+        talk: Discussion,
+        member: Member,
+        latest: Mapping[str, Outcome],
+        round: int,
+        chance: random.Random,
+        instead: Sequence[Shown] | None,
+    ) -> str:
         if self.exchange == "messages":
-            return super().plan(members)
-        free = [member.name for member in members if member.seat is None]
-        asks = [Asking(name, "draft") for name in free]
-        for round in range(1, self.rounds + 1):
-            asks += [Asking(name, "revise", round, round * len(free)) for name in free]
-        return asks
+            return super().revision(talk, member, latest, round, chance, instead)
+        return talk.run.prompts(
+            "exchange", task=talk.text, solutions=self.solutions(talk.counts, chance), contract=talk.contract
+        )
 
-    def revision(self, run: TeamRun, task: Task, own: Outcome | None, peers: Sequence[Outcome], seen: Seen) -> str:
-        contract = run.prompts("answer_line")
-        if self.exchange == "messages":
-            return run.prompts(
-                "revise", task=run.text(task), own=own_answer(own), peers=self.peers(peers, seen.choices),
-                contract=contract, stubbornness="Change your answer only for a reason you can name.",
-            )  # fmt: skip
-        return run.prompts("exchange", task=run.text(task), solutions=self.solutions(seen), contract=contract)
-
-    def solutions(self, seen: Seen) -> str:
+    def solutions(self, counts: Sequence[Counted], chance: random.Random) -> str:
         """All answers proposed so far as data: anonymous, in no order, each once, cut to the budget.
 
-        seen: the counts so far, and the member's own chance.
+        counts: of the drafts and each round. chance: the member's own.
         """
         texts: dict[str, None] = {}
-        for counted in seen.counts:
+        for counted in counts:
             for name, outcome in counted.outcomes.items():
-                text = outcome.text if self.view == "full" else counted.choices[name]
+                text = said(outcome) if self.view == "full" else counted.choices[name]
                 if text is not None:
                     texts[cut(text, self.peer_tokens)] = None
         order = list(texts)
-        seen.chance.shuffle(order)
+        chance.shuffle(order)
         return fenced_all((label(at), text) for at, text in enumerate(order))
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
-        counted = await self.deliberate(run, task)
-        answer = self.answer(counted)
+        talk = await self.deliberate(run, task)
+        answer = self.answer(talk.counted)
         assert answer is not None
         return answer
 
 
-def _least(rule: VotingRule, members: int) -> int:
-    """How many votes the winner has at least, if everybody who is still out votes for another."""
-    if rule.weighs:
-        return 1
-    if isinstance(rule, Unanimity):
-        return members
-    if isinstance(rule, Majority):
-        return members // 2 + 1
-    asked = rule.min_agreement
-    if asked is None:
-        return 1
-    return asked if isinstance(asked, int) else -((-Fraction(asked) * members) // 1)
+# What has no meaning where everybody sees all solutions: it is about who sees whose answers, and how.
+_MESSAGES_ONLY = (
+    "topology", "order", "blind", "show_counts", "memory", "rate", "keep", "groups", "view_tokens",
+)  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .base import Outcome
-from .voting import Ballot, Decision, Equivalence, Rule
+from .stated import answered, confidence, said
+from .voting import Ballot, BucketedConfidence, Decision, Equivalence, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Counted:
 
     outcomes: the answers that were read, by member. choices: what each member's answer was counted as: the
     representative of its class; None is an abstention. decision: what the rule made of it. rule: that rule. ballots:
-    what it was given, in the order of the choices.
+    what it was given, in the order of the choices. sure: how sure members said they are, of those that said it.
     """
 
     outcomes: Mapping[str, Outcome]
@@ -23,6 +24,7 @@ class Counted:
     decision: Decision
     rule: Rule | None = None
     ballots: tuple[Ballot | None, ...] = ()
+    sure: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def leader(self) -> str | None:
@@ -36,32 +38,54 @@ class Counted:
 
     def text_of(self, choice: str) -> str:
         """The full answer of that member."""
-        return self.outcomes[self.author_of(choice)].text
+        return said(self.outcomes[self.author_of(choice)])
 
 
-def count(outcomes: Sequence[Outcome], rule: Rule, equivalence: Equivalence, *, eligible: int, seed: int) -> Counted:
+def count(
+    outcomes: Sequence[Outcome],
+    rule: Rule,
+    equivalence: Equivalence,
+    *,
+    eligible: int,
+    seed: int,
+    sure: Mapping[str, float] | None = None,
+) -> Counted:
     """Read, merge and count answers; an answer that cannot be read abstains.
 
-    outcomes: one answer a member. eligible: how many may vote, those who gave no answer included.
+    outcomes: one answer a member. rule, equivalence: what decides, and which answers are the same. eligible: how many
+    may vote, those who gave no answer included. seed: what chance is drawn from. sure: how sure members said they
+    are, besides what typed answers state.
     """
     # Each text is read once, however many wrote it.
-    said = {text: equivalence.read(text) for text in dict.fromkeys(outcome.text for outcome in outcomes)}
-    partition = equivalence.classes([said[outcome.text] for outcome in outcomes])
+    texts = [answered(outcome) for outcome in outcomes]
+    read = {text: equivalence.read(text) for text in dict.fromkeys(texts)}
+    partition = equivalence.classes([read[text] for text in texts])
     choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
-    read = {outcome.member: outcome for outcome in outcomes}
-    ballots = _ballots(read, choices)
+    by_name = {outcome.member: outcome for outcome in outcomes}
+    stated = {name: told for name, each in by_name.items() if (told := confidence(each)) is not None}
+    known = {**stated, **(sure or {})}
+    ballots = tuple(_ballots(by_name, choices, known, rule))
     decision = rule.decide(ballots, seed=seed, eligible=eligible)
-    return Counted(read, choices, decision, rule, tuple(ballots))
+    return Counted(by_name, choices, decision, rule, ballots, known)
 
 
 def ballots_of(counted: Counted) -> list[Ballot | None]:
     """The ballots that were counted, in seat order."""
-    return _ballots(counted.outcomes, counted.choices)
+    return list(counted.ballots)
 
 
-def _ballots(outcomes: Mapping[str, Outcome], choices: Mapping[str, str | None]) -> list[Ballot | None]:
+def _ballots(
+    outcomes: Mapping[str, Outcome],
+    choices: Mapping[str, str | None],
+    sure: Mapping[str, float],
+    rule: Rule,
+) -> list[Ballot | None]:
+    # Who does not say how sure it is has no ballot that can be weighed by it.
+    silent = isinstance(rule, BucketedConfidence)
     return [
-        None if choice is None else Ballot(choice, voter=name, text=outcomes[name].text)
+        None
+        if choice is None or (silent and name not in sure)
+        else Ballot(choice, voter=name, text=said(outcomes[name]), confidence=sure.get(name))
         for name, choice in choices.items()
     ]
 

@@ -40,6 +40,18 @@ class StopRule(Data):
         """Whether to stop after these rounds, the last of which is this one."""
         raise NotImplementedError
 
+    def __or__(self, other: StopRule) -> StopRule:
+        """Stop when either says so."""
+        from .composed import AnyOf
+
+        return AnyOf(stops=sum((each.stops if isinstance(each, AnyOf) else (each,) for each in (self, other)), ()))
+
+    def __and__(self, other: StopRule) -> StopRule:
+        """Stop when both say so."""
+        from .composed import AllOf
+
+        return AllOf(stops=sum((each.stops if isinstance(each, AllOf) else (each,) for each in (self, other)), ()))
+
 
 class Beta(StopRule):
     """Stop when the leader is the majority's choice with probability `c`, judged by the two largest classes.

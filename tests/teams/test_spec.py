@@ -411,7 +411,7 @@ limits: {usd: 0.5}
         ("{kind: hierarchical, max_stalls: 3}", "{kind: consensus, rule: {q: 0.5}}"),
         ("{kind: hierarchical, max_stalls: 3}", "{kind: parallel, aggregation: majority}"),
         ("{kind: hierarchical, max_stalls: 3}", "{kind: debate, rounds: -1}"),
-        ("{kind: hierarchical, max_stalls: 3}", "{kind: debate, topology: tree}"),
+        ("{kind: hierarchical, max_stalls: 3}", "{kind: debate, topology: forest}"),
         ("{kind: hierarchical, max_stalls: 3}", "{kind: debate, equivalence: {kind: words}}"),
         ("max_stalls: 3", "max_stalls: many"),
         ("usd: 0.5", "usd: -1"),

@@ -1,0 +1,66 @@
+"""When answers still awaited cannot matter any more: a discussion need not wait for them, nor pay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from .base import Outcome
+from .count import ballots_of
+from .team_run import TeamRun
+from .voting import Approval, BucketedConfidence, Majority, Unanimity, VotingRule, cannot_change
+from .voting.composed import is_certain
+from .voting.counting import HeadCount
+
+if TYPE_CHECKING:
+    from .rounds import Deliberation
+
+
+def lacking(
+    how: Deliberation, run: TeamRun, latest: Mapping[str, Outcome], rounds: Sequence[Sequence[str | None]]
+) -> int:
+    """How many more answers there must be before those given can be certain to decide, whatever the others say.
+
+    Zero: they do now. how: the formation. run: the run. latest: the last answer of each member that gave one. rounds:
+    what was counted in the rounds before.
+    """
+    members, answered, rule = len(run.members), len(latest), how.the_rule()
+    if not isinstance(rule, HeadCount | Approval) or isinstance(rule, BucketedConfidence):
+        return members  # no certainty before the last answer
+    least = max(how.needed(members), _least(rule, members))
+    if answered < least:
+        return least - answered
+    counted = how.count(run, latest)
+    out = members - answered
+    ballots = ballots_of(counted)
+    sizes = [size for _, size in Counter(each.choice for each in ballots if each is not None).most_common(2)]
+    first, second = (*sizes, 0, 0)[:2]
+    # Those still out may all join the second, so the first must be ahead by as many; and each further answer brings
+    # that nearer by two at most. An answer that joins two classes can only make this look again too late.
+    short = max(-((first - second - out) // 2), _least(rule, members - ballots.count(None)) - first)
+    if short > 0 and not rule.weighs:
+        return short
+    if not cannot_change(ballots, out, rule, eligible=members):
+        return 1
+    if how.stop is None:
+        return 0 if how.is_settled(counted) else 1
+    here = [counted.choices.get(member.name) for member in run.members]
+    is_decided = counted.decision.status == "decided"
+    is_over = len(rounds) >= how.last_round or is_certain(how.stop, [*rounds, here], is_decided=is_decided)
+    return 0 if is_decided and is_over else 1
+
+
+def _least(rule: VotingRule, members: int) -> int:
+    """How many votes the winner has at least, if everybody who is still out votes for another."""
+    if rule.weighs:
+        return 1
+    if isinstance(rule, Unanimity):
+        return members
+    if isinstance(rule, Majority):
+        return members // 2 + 1
+    asked = rule.min_agreement
+    if asked is None:
+        return 1
+    return asked if isinstance(asked, int) else -((-Fraction(asked) * members) // 1)
