@@ -16,7 +16,7 @@ from phalanx.errors import ConfigurationError, ValidationError
 from .base import Answer, Member, Outcome
 from .count import Counted, undecided_text
 from .team_run import Job, TeamRun, Until
-from .voting import AnyStop, Approval, Ballot, Equivalence, Rule, StopRule, VotingRule, cannot_change
+from .voting import AnyStop, Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
 from .voting.counting import HeadCount
 from .voting.exact import exact
 from .voting.stopping import Answers, Beta, Dirichlet, Esc, class_sizes
@@ -46,13 +46,16 @@ class Samples:
     """What a run has drawn of a task, in the order of the drawing, which is that of the seats and never of arrival.
 
     run, task: of which run, on which task. most: how many samples may be drawn. needed: how many must be answers
-    before a vote on them can be certain. rule, equivalence: how they are counted.
+    before a vote on them can be certain. rule, equivalence: how they are counted. `drawn` are the samples so far,
+    `is_certain` says whether drawing ended early because no further sample could have changed the winner.
     """
 
     def __init__(self, run: TeamRun, task: Task, most: int, needed: int, rule: Rule, equivalence: Equivalence) -> None:
         self.run, self.task, self.most, self.needed = run, task, most, needed
         self.rule, self.equivalence = rule, equivalence
         self.drawn: list[Outcome] = []
+        self.is_certain = False
+        self._counted: tuple[tuple[object, ...], Counted] | None = None
         self._read: dict[str, str | None] = {}
         self._prompt = run.prompts("draft", task=run.text(task)) + run.prompts("answer_line")
 
@@ -85,6 +88,9 @@ class Samples:
 
         A member's second sample is called "ada#2" in it; to the rule all of a member's ballots are cast by the member.
         """
+        key = (eligible, *map(id, outcomes))
+        if self._counted is not None and self._counted[0] == key:
+            return self._counted[1]
         turns: Counter[str] = Counter()
         said: dict[str, Outcome] = {}
         for outcome in outcomes:
@@ -101,19 +107,22 @@ class Samples:
             for name, choice in choices.items()
         ]
         decision = self.rule.decide(ballots, seed=self.run.seed, eligible=eligible)
-        return Counted(said, choices, decision, rule=self.rule, ballots=tuple(ballots))
+        counted = Counted(said, choices, decision, rule=self.rule, ballots=tuple(ballots))
+        self._counted = key, counted
+        return counted
 
     def lacking(self, outcomes: Sequence[Outcome]) -> int:
         """How many more samples there must be before the winner can be certain, whatever they say; 0: it is now.
 
         A number too small costs another count, never a sample. outcomes: those that have come.
         """
-        out = self.most - len(outcomes)
+        answered = [outcome for outcome in outcomes if outcome.ok]
+        # One that failed counts as still out: whether the winner is certain must not depend on who was first.
+        out = self.most - len(answered)
         if out <= 0 or not isinstance(self.rule, HeadCount | Approval):
-            return max(out, 0)
-        answered = sum(outcome.ok for outcome in outcomes)
-        if answered < self.needed:
-            return self.needed - answered
+            return out
+        if len(answered) < self.needed:
+            return self.needed - len(answered)
         counted = self.count(outcomes, self.most)
         ballots = counted.ballots
         if not self.rule.weighs:
@@ -122,13 +131,21 @@ class Samples:
             # All that are out may join the second; each further sample brings certainty nearer by two at most.
             if (short := -((first - second - out) // 2)) > 0:
                 return short
-        come = Counter(outcome.member for outcome in outcomes)
+            if first - second > out and self._is_plain:
+                return 0
+        come = Counter(outcome.member for outcome in answered)
         all_of_them = Counter(self.run.members[at % len(self.run.members)].name for at in range(self.most))
         waiting = [Ballot(voter=name) for name in (all_of_them - come).elements()]
         certain = counted.decision.status == "decided" and cannot_change(
             ballots, waiting, self.rule, eligible=self.most
         )
         return 0 if certain else 1
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether whoever is in front by enough has won, with no more asked for."""
+        rule = self.rule
+        return type(rule) is Plurality and (rule.quorum, rule.min_agreement, rule.min_margin) == (None, None, None)
 
     def _until(self, before: Sequence[Outcome]) -> Until:
         due = 0
@@ -140,7 +157,8 @@ class Samples:
                 return False
             lacking = self.lacking(known)
             due = len(known) + lacking
-            return lacking == 0
+            self.is_certain = lacking == 0
+            return self.is_certain
 
         return until
 

@@ -75,23 +75,23 @@ class Vote(Gathering):
         samples = Samples(run, task, most, self.needed(most), self.rule, self.equivalence)
         warn_of_one_voice(run, most)
         run.begin("draft")
-        reached = certain = False
-        while len(samples.drawn) < most and not (reached or certain):
+        reached = False
+        while len(samples.drawn) < most and not (reached or samples.is_certain):
             more = most if self.stop is None else ahead(self.stop, samples.answers(), most)
             fresh = await samples.draw(more, deadline=self.deadline, early=self.early)
-            certain = self.early and not samples.lacking([each for each in samples.drawn if each.status != "cancelled"])
-            if not certain:
+            if not samples.is_certain:
                 for outcome in fresh:
                     run.raise_refusal(outcome)
             reached = self.stop is not None and self.stop.reached(samples.answers())
-        if not certain:
+        if not samples.is_certain:
             run.require(samples.drawn, self.needed(len(samples.drawn)))
+        reached = reached and not samples.is_certain
         counted = samples.count(samples.drawn, len(samples.drawn) if reached else most)
+        if self.stop is not None and reached:
+            note = f"{len(samples.drawn)} of at most {most} samples were drawn: {written_stop(self.stop)} was reached"
+            decision = counted.decision.model_copy(update={"notes": (*counted.decision.notes, note)})
+            counted = replace(counted, decision=decision)
         run.record(counted, 0)
         answer = answer_of(counted)
         assert answer is not None
-        if self.stop is None or not reached or answer.decision is None:
-            return answer
-        note = f"{len(samples.drawn)} of at most {most} samples were drawn: {written_stop(self.stop)} was reached"
-        noted = answer.decision.model_copy(update={"notes": (*answer.decision.notes, note)})
-        return replace(answer, decision=noted)
+        return answer
