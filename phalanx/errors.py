@@ -30,6 +30,7 @@
     │   └── SealedError             a ballot was read or written at the wrong time
     ├── LogError                    the run's log cannot be read or written
     │   ├── LogConflict             the log is longer than expected
+    │   ├── RunBusy                 somebody else works on the run: .run_id, .holder
     │   ├── UncertainStep           a step was started, its end is unknown
     │   └── ReplayDivergence        a replayed step asks for something else
     └── TeamError                   a team has no answer: .result
@@ -262,6 +263,16 @@ class LogConflict(LogError):
     def __init__(self, stream: str, *, expected: int, actual: int) -> None:
         super().__init__(f"log stream {stream!r} ends at {actual}, not at {expected}")
         self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class RunBusy(LogError):
+    """Somebody works on a run already: `holder` says who, `run_id` on which. Nothing was called."""
+
+    def __init__(self, run_id: str, holder: str) -> None:
+        super().__init__(
+            f"run {run_id!r} is being worked on by {holder}; wait for its end, or end that first, then resume it"
+        )
+        self.run_id, self.holder = run_id, holder
 
 
 class UncertainStep(LogError):

@@ -35,8 +35,9 @@ class Event:
 class RunStarted(Event):
     """A run began. `formation` is how its members work together, `roster` their (name, role) in seat order.
 
-    given: the rest of the task (name, id, context, requirements); limits are given anew. spec: the team as YAML,
-    where it can be written as one.
+    given: the rest of the task (name, id, context, requirements). spec: the team as YAML, where it can be written as
+    one. limits: those that were given to this run, by name; team_limits: those of every run of the team; None: none.
+    forked_from, forked_at: the run that this one took its beginning over from, and the first step that is its own.
     """
 
     kind: ClassVar[str] = "run.started"
@@ -48,16 +49,24 @@ class RunStarted(Event):
     roster: tuple[tuple[str, str], ...] = ()
     given: Mapping[str, object] = field(default_factory=dict)
     spec: str | None = None
+    limits: Mapping[str, object] | None = None
+    team_limits: Mapping[str, object] | None = None
+    forked_from: str | None = None
+    forked_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunResumed(Event):
-    """A run that had stopped goes on from its journal; `forked_from` names the run it was copied from, up to `at`."""
+    """A run that had stopped goes on from its journal; `forked_from` names the run it was copied from, up to `at`.
+
+    limits: those of the run from here on, by name; None: as they were.
+    """
 
     kind: ClassVar[str] = "run.resumed"
 
     forked_from: str | None = None
     at: str | None = None
+    limits: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Log(Protocol):
 
     Records are the frozen values of `runtime.events` and `runtime.board`; a log that writes them somewhere encodes
     them itself. Positions count from 1; 0 is before the first record. `instant`: append never has to wait.
+    Two that work on one run are kept apart by `hold`, where a log has it; see `holding.Holding`.
     """
 
     instant: bool

@@ -42,7 +42,7 @@ from .events import (
     StepStarted,
     TeamStarted,
 )
-from .log import Log
+from .forking import failed_calls, fork_point
 
 # The name of the model that stands in where a run is only played back and none is at hand.
 ANY_MODEL = "any model"
@@ -70,11 +70,14 @@ class Playback:
     """The journal of a run, to go on from it, or with `only=True` to play it back and nothing else.
 
     decisions: what to do with a step that must not be repeated and whose end is unknown: "retry" makes it again,
-    "skip" gives the model an error in its place. strict: a request that differs from the recorded one is an error;
-    in a fork it is not, since its steps up to the fork stand as they were, whatever was changed.
+    "skip" gives the model an error in its place.
+
+    A request that differs from the recorded one is an error, but not in what a fork took over: that stands as it was,
+    whatever was changed.
 
     Going on is not playing back: then calls that a limit refused or that were cancelled are made after all, once
-    everything that is recorded has been given out, and the time of the run itself begins anew.
+    everything that is recorded has been given out, and so are those whose failure ended the run; the time of the run
+    itself begins anew.
     """
 
     def __init__(
@@ -83,13 +86,13 @@ class Playback:
         *,
         only: bool = False,
         decisions: Mapping[str, Decision] | None = None,
-        strict: bool = True,
     ) -> None:
-        self.only, self.strict, self.decisions = only, strict, dict(decisions or {})
+        self.only, self.decisions = only, dict(decisions or {})
         self.records = records
         self.events: list[AnyEvent] = [record for record in records if isinstance(record, get_args(AnyEvent))]
         self.started: dict[str, StepStarted] = {}
         self.finished: dict[str, StepFinished] = {}
+        self._spent: dict[str, Usage] = {}
         self.passed: set[str] = set()
         self._ends: dict[str, int] = {}
         self._waiting: set[str] = set()
@@ -103,6 +106,8 @@ class Playback:
         self._said: set[int] = set()
         self._starts: dict[str, list[int]] = {}
         self._next = 0
+        self._fork = fork_point(self.events)
+        self._again_made = {} if only else failed_calls(self.events)
         for event in self.events:
             self._read(event)
         self._order = sorted(self._ends, key=self._ends.__getitem__)
@@ -126,7 +131,7 @@ class Playback:
 
         Before anything is called: an error in the midst of things would cancel, and waste, what others are doing.
         """
-        if self.only or not self.strict:
+        if self.only:
             return
         for key, started in self.started.items():
             if not started.idempotent and key not in self.finished and key not in self.decisions:
@@ -140,6 +145,9 @@ class Playback:
         waiting = self._emitted.get((event.path, event.kind), ())
         # Not only the next one: what a call itself said is not said again when the call is not made again.
         found = next((each for each in waiting if each[1] == facts), None)
+        if found is None and isinstance(event, MemberStarted | RoundStarted | TeamStarted):
+            # What a fork took over was begun with other words; it stands as it was.
+            found = next((each for each in waiting if each[0] < self._fork), None)
         if found is None:
             return False
         assert isinstance(waiting, deque)
@@ -154,12 +162,12 @@ class Playback:
         may be played and it has no such step; UncertainStep when it must not be repeated and its end is unknown.
         """
         started, finished = self.started.get(key), self.finished.get(key)
-        if started is not None and self.strict:
+        if started is not None and started.seq > self._fork:
             _compare(key, started, name, request)
         self._again(*self._starts.get(key, ()))
         if finished is None or finished.status == "cancelled":
             return await self._unfinished(key, name, idempotent)
-        if finished.status == "refused" and not self.only:
+        if key in self._again_made or (finished.status == "refused" and not self.only):
             await self._drained()
             return None
         await self._turn(key)
@@ -171,9 +179,8 @@ class Playback:
             await self._until_cancelled("/".join(path), name)
 
     def spent(self, key: str) -> Usage:
-        """What the recorded step cost."""
-        finished = self.finished.get(key)
-        return Usage() if finished is None else finished.usage
+        """What the recorded step cost, every time that it was made."""
+        return self._spent.get(key, _NOTHING)
 
     def watch(self, key: str, scope: anyio.CancelScope, *, of_run: bool) -> None:
         """Cancel a deadline's scope at the place where it passed in the recorded run.
@@ -213,7 +220,11 @@ class Playback:
             self._awaited.append(event.seq)
         elif isinstance(event, StepFinished):
             self.finished[event.key] = event
+            before = self._spent.get(event.key)
+            self._spent[event.key] = event.usage if before is None else before + event.usage
             self._ends.pop(event.key, None)
+            if event.key in self._again_made:
+                return
             if event.status != "cancelled" and (self.only or event.status != "refused"):
                 self._ends[event.key] = event.seq
         elif isinstance(event, DeadlinePassed):
@@ -232,7 +243,9 @@ class Playback:
     def _comes_again(self, event: Event) -> bool:
         """Whether an event is said again in any case: not what cuts a member off, nor what a call says of itself."""
         if isinstance(event, MemberFinished):
-            return event.status in ("ok", "failed") or (self.only and event.status == "refused")
+            if event.status == "failed":
+                return not any(path[: len(event.path)] == event.path for path in self._again_made.values())
+            return event.status == "ok" or (self.only and event.status == "refused")
         return isinstance(event, _ALWAYS) or (self.only and isinstance(event, BoardWritten))
 
     def _decided(self, key: str, name: str) -> Recorded | None:
@@ -331,26 +344,7 @@ def _facts(event: Event) -> tuple[object, ...]:
 
 
 _HEADER = len(fields(Event))
-
-
-async def fork(log: Log, recorded: Playback, run_id: str, at: str, fresh: str) -> list[object]:
-    """Copy what a run had done before a step began into a new run's stream, and give the copied records.
-
-    Raises LogError when the run has no such step.
-    """
-    if at not in recorded.started:
-        known = ", ".join(list(recorded.started)[:5])
-        raise LogError(f"run {run_id!r} has no step {at!r}; its steps begin with: {known}, …")
-    before = recorded.started[at].seq
-    kept: list[object] = [
-        replace(event, run_id=fresh)
-        for event in recorded.events
-        if event.seq < before and not isinstance(event, RunFinished | RunResumed)
-    ]
-    kept = [replace(event, seq=seq) for seq, event in enumerate(kept, 1) if isinstance(event, Event)]
-    kept.append(RunResumed(fresh, len(kept) + 1, recorded.start.path, recorded.start.time, None, run_id, at))
-    await log.append(f"run/{fresh}", kept, expect=0)
-    return kept
+_NOTHING = Usage()
 
 
 def failure_of(finished: StepFinished) -> Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ from .bells import Bell, Bells
 from .bodies import digest_of
 from .codec import Codec
 from .log import Watch, check_after, check_stream
+from .postgres_holding import Holds
 from .postgres_link import Link, explained, is_lost, place_of
 from .postgres_tables import Connection, Tables
 
@@ -74,6 +76,7 @@ class PostgresLog:
         self._known: set[str] = set()
         self._bells = Bells()
         self._link = Link(dsn, Tables(schema, place_of(dsn)), self._bells, timeout=timeout, connections=connections)
+        self._holds = Holds(self._link)
         self._inbox: list[Batch] = []
         self._writer: asyncio.Task[None] | None = None
         self._read: dict[str, bytes] = {}
@@ -124,6 +127,15 @@ class PostgresLog:
                 raise LogError(f"no body with hash {digest} in {self._link.tables.where}")
             return (await self._link.tables.bodies(pool, [digest]))[digest]
 
+    def hold(self, run_id: str) -> AbstractAsyncContextManager[None]:
+        """Work on a run alone, among all that use this database, while the block lasts; see `Holding`.
+
+        run_id: which run. The lock ends with the connection to the server, so with the process, however it ends; where
+        the network falls silent, when the server notices. Raises RunBusy, naming process and machine, when somebody
+        else holds it, LogError when the server cannot be reached.
+        """
+        return self._holds.hold(run_id)
+
     async def aclose(self) -> None:
         """Write what is pending, end what is watching, and let go of the connections; then the log is closed."""
         self._link.closed = True
@@ -131,6 +143,7 @@ class PostgresLog:
         with anyio.CancelScope(shield=True):
             if self._writer is not None:
                 await self._writer
+            await self._holds.close()
             await self._link.close()
 
     async def __aenter__(self) -> Self:

@@ -80,6 +80,13 @@ class Link:
                         self._made = True
         return self._pool if self._made else None
 
+    async def connect(self, application: str) -> Any:
+        """A connection by itself. application: what the server knows it by."""
+        return await _asyncpg().connect(
+            self._dsn, timeout=self.timeout, command_timeout=self.timeout,
+            server_settings={"application_name": application},
+        )  # fmt: skip
+
     async def listen(self) -> None:
         """Have the server tell what is new, from now on."""
         self.check()

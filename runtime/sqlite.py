@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from phalanx.errors import LogError
 from .batch import Batch
 from .bodies import digest_of
 from .codec import Codec
+from .holding import held_beside
 from .log import Watch, check_after, check_stream
 from .sqlite_engine import Engine
 from .sqlite_file import LogFile
@@ -113,6 +115,16 @@ class SqliteLog:
         if found is None:
             raise LogError(f"no body with hash {digest} in {self.path}")
         return found
+
+    @asynccontextmanager
+    async def hold(self, run_id: str) -> AsyncIterator[None]:
+        """Work on a run alone, among all processes of this machine, while the block lasts; see `Holding`.
+
+        run_id: which run. The lock ends with the process, however it ends. Raises RunBusy when somebody else holds it,
+        LogError when the file beside the log, which the locks are on, cannot be made.
+        """
+        with held_beside(self.path, run_id):
+            yield
 
     async def check(self) -> list[str]:
         """What is wrong with the file, in words; empty when nothing is. Reads all of it."""

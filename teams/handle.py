@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Self
 
 import anyio
 
@@ -22,6 +23,7 @@ class RunHandle(EventStream[TeamResult]):
                     run.answer(event.key, "yes")
         run.result
 
+    `handle = await team.start("…")` begins it too, for those who end it by `wait` or `cancel` instead of a block.
     run_id: the run's id. questions: what people are asked right now. Leaving the block cancels a run still under way.
     """
 
@@ -47,6 +49,9 @@ class RunHandle(EventStream[TeamResult]):
             return given[question.key]
 
         super().__init__(work_with_people)
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        return self.__aenter__().__await__()
 
     def answer(self, key: str, value: str) -> None:
         """Answer a question by its key. Raises KeyError when nobody asks it."""

@@ -16,10 +16,11 @@ from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
-from phalanx.errors import ConfigurationError, LimitExceeded, LogError, ReplayDivergence, TeamError, ValidationError
+from phalanx.errors import ConfigurationError, LimitExceeded, TeamError, ValidationError
 from phalanx.formations.base import Answer
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
+from phalanx.runtime.holding import held
 from phalanx.runtime.human import Human, Question, RunPaused
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log
@@ -52,6 +53,34 @@ async def perform(
     streaming: bool = False,
     human: Human | None = None,
     answers: Mapping[str, str] | None = None,
+    fork: bool = False,
+) -> TeamResult:
+    """Let a team do a task, as a run of its own; a new run is held in its log while it works.
+
+    limits: of this run, besides the team's. playback: the journal to go on from, or to play back; then whoever calls
+    holds the run. fork: that journal was just copied for it. The rest is what AgentTeam.run takes. Raises what it does.
+    """
+    if playback is None and log is not None:
+        async with held(log, run_id):
+            return await _perform(
+                team, job, limits, seed, run_id, log, listeners, None, streaming, human, answers, fork
+            )
+    return await _perform(team, job, limits, seed, run_id, log, listeners, playback, streaming, human, answers, fork)
+
+
+async def _perform(
+    team: AgentTeam,
+    job: Task,
+    limits: Limits | None,
+    seed: int,
+    run_id: str,
+    log: Log | None,
+    listeners: tuple[Listener, ...],
+    playback: Playback | None,
+    streaming: bool,
+    human: Human | None,
+    answers: Mapping[str, str] | None,
+    fork: bool,
 ) -> TeamResult:
     default = PLAYED_BACK if playback is not None and playback.only else await team.default_model()
     run = Run.open(
@@ -66,15 +95,18 @@ async def perform(
         await preflight(team, default, money=run.accounts.counts_money)
     run.execution.human, run.execution.answers = human, answers or {}
     if playback is None:
-        run.emit(RunStarted, team.name, team.kind, job.description, seed, roster(team), _given(job), _spec(team, log))
-    elif not playback.only:
-        run.emit(RunResumed)
+        run.emit(
+            RunStarted, team.name, team.kind, job.description, seed, roster(team), _given(job), spec_in(team, log),
+            facts_of(limits), facts_of(team.limits),
+        )  # fmt: skip
+    elif not playback.only and not fork:
+        run.emit(RunResumed, limits=facts_of(limits) or {})
     _warn(team, run)
     hooks = (*team.hooks, *job.hooks)
-    job.status = "running"
-    await call_hooks(run.warn, hooks, "on_start", job)
+    job.status, job.error, job.result = "running", None, None
     status, text, reason = "cancelled", "", None
     try:
+        await call_hooks(run.warn, hooks, "on_start", job)
         result = await work(team, run, job, default, team.prompts, limits, team.limits)
         status, text, reason = result.status, result.content, result.stop_reason
         job.status, job.result = "completed", result
@@ -93,31 +125,15 @@ async def perform(
     return result
 
 
-async def journal_of(
-    team: AgentTeam, run_id: str, log: Log | None, *, same_team: bool = True, **options: Any
-) -> tuple[Log, Playback]:
-    """The log and the journal of a recorded run.
-
-    same_team: the team must be the one that began it, as far as its formation and roster tell. Raises
-    ConfigurationError without a log, LogError for a run that is not there, ReplayDivergence for another team.
-    """
-    journal = log or team.log
-    if journal is None:
-        raise ConfigurationError("there is no log to read the run from; give log=…, or a team with log=…")
-    records = [record for _, record in await journal.read(f"run/{run_id}")]
-    if not records:
-        raise LogError(f"there is no run {run_id!r} in this log")
-    playback = Playback(records, **options)
-    if same_team:
-        begun, now = (playback.start.formation, playback.start.roster), (team.kind, roster(team))
-        if begun[0] != now[0]:
-            raise ReplayDivergence(run_id, "the team's formation", begun[0], now[0])
-        if begun[1] != now[1]:
-            raise ReplayDivergence(run_id, "the team's members", begun[1], now[1])
-    return journal, playback
+Facts = Mapping[str, object] | None
 
 
-def _spec(team: AgentTeam, log: Log | None) -> str | None:
+def facts_of(limits: Limits | None) -> Facts:
+    """Limits as a journal holds them: by name, those that there are; None when there are none."""
+    return None if limits is None else limits.model_dump(exclude_none=True) or None
+
+
+def spec_in(team: AgentTeam, log: Log | None) -> str | None:
     """The team as YAML, for those who resume the run from its log alone; None when it cannot be written."""
     if log is None or log.instant:
         return None
@@ -219,12 +235,6 @@ def _given(task: Task) -> dict[str, object]:
     """What a task holds besides its description, as JSON values."""
     facts = {"name": task.name, "id": task.id, "context": task.context, "requirements": list(task.requirements)}
     return {name: jsonable(value) for name, value in facts.items() if value}
-
-
-def task_of(start: RunStarted) -> Task:
-    """The task a recorded run began with."""
-    given: Any = dict(start.given)
-    return Task(start.task, **given)
 
 
 def _status(refusal: TeamError | None, questions: Sequence[Question], answer: Answer | None) -> str:

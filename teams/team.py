@@ -20,19 +20,20 @@ from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
 from phalanx.runtime.human import Human
 from phalanx.runtime.limits import Limits, as_limits
-from phalanx.runtime.log import Log, MemoryLog
-from phalanx.runtime.playback import Decision, Playback, fork
+from phalanx.runtime.log import Log
+from phalanx.runtime.playback import Decision
 from phalanx.runtime.run import Listener, Run, new_run_id
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 
+from .again import go_another_way, go_on, play_back
 from .classic import Classic
 from .handle import RunHandle
 from .members import Who, listed, members_of
 from .opportunity import Opportunity
 from .options import Brought, TeamOptions, made
 from .result import TeamResult
-from .running import journal_of, perform, roster, task_of, work
+from .running import perform, roster, work
 from .sampling import Sampling
 from .steering import Steering
 from .talk import Talk
@@ -174,22 +175,23 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         human: Human | None = None,
         on_event: Listener | None = None,
     ) -> TeamResult:
-        """Go on with a run that was interrupted or stopped: calls that it finished are not made again.
+        """Go on with a run that was interrupted, stopped or failed: calls that it finished are not made again.
 
-        The team must be the one that began the run. run_id: of that run. log: where it was journaled (default: the
-        team's). limits: of the run from here on; what was spent before counts.
+        The team must be the one that began the run, or forked it. run_id: of that run. log: where it was journaled
+        (default: the team's). limits: of the run from here on, what was spent before counts; those that are not given
+        stay as they were, `Limits(calls=None)` lifts one.
         decisions: for tools that must not be repeated and whose end is unknown, by step key: "retry" or "skip".
         answers: to the questions a paused run waits for, by their keys. human: as in `run`.
         on_event: called with the recorded events first, then with new ones.
 
-        Raises UncertainStep for such a tool without a decision, ReplayDivergence when the team asks for something
-        else than is recorded, LogError when there is no such run, and what `run` raises.
+        Calls whose failure left the run without an answer are tried again; other failed calls stand as they are.
+        Raises RunBusy when somebody works on the run, UncertainStep for such a tool without a decision,
+        ReplayDivergence when the team asks for something else than is recorded, LogError when there is no such run,
+        and what `run` raises.
         """
-        journal, playback = await journal_of(self, run_id, log, decisions=decisions)
-        return await perform(
-                self,
-            task_of(playback.start), limits, playback.start.seed, run_id, journal, _listeners(on_event), playback,
-            human=human, answers=answers or {},
+        return await go_on(
+            self, run_id, log, limits=limits, decisions=decisions, answers=answers, human=human,
+            listeners=_listeners(on_event),
         )  # fmt: skip
 
     async def replay(self, run_id: str, *, log: Log | None = None, on_event: Listener | None = None) -> TeamResult:
@@ -200,17 +202,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         Raises ReplayDivergence when the team asks for something that is not recorded; LogError; and what the
         recorded run raised.
         """
-        _, playback = await journal_of(self, run_id, log, only=True)
-        return await perform(
-            self,
-            task_of(playback.start),
-            None,
-            playback.start.seed,
-            run_id,
-            MemoryLog(),
-            _listeners(on_event),
-            playback,
-        )
+        return await play_back(self, run_id, log, listeners=_listeners(on_event))
 
     async def fork(
         self,
@@ -220,23 +212,27 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         log: Log | None = None,
         new_id: str | None = None,
         limits: Limits | None = None,
+        decisions: Mapping[str, Decision] | None = None,
+        human: Human | None = None,
         on_event: Listener | None = None,
     ) -> TeamResult:
         """A new run that has what a recorded one had done before the step `at` began, and goes on from there anew.
 
-        Fork with another team than the one that began the run, to see what another model, prompt or member would have
-        changed: what is recorded before `at` stands as it was. run_id: of the recorded run. log: where it was
-        journaled, and the new one is (default: the team's). new_id: the new run's id. limits: of the new run; what it
-        took over counts. on_event: called with the recorded events first, then with new ones.
+        Fork with another team of the same name than the one that began the run, to see what another model, prompt or
+        member would have changed: what is recorded before `at` stands as it was. The new run can be resumed, replayed
+        and forked itself, by the team that forked it.
+        run_id: of the recorded run. at: the first step to make anew; one that a limit refused is a step too. log:
+        where it was journaled, and the new one is (default: the team's). new_id: the new run's id. limits: of the new
+        run; what it took over counts. decisions: as in `resume`, for tools that were under way at that moment. human:
+        as in `run`. on_event: called with the recorded events first, then with new ones.
 
-        Raises LogError when there is no such run or step, and what `run` raises.
+        Raises LogError when there is no such run or step, ConfigurationError for a team of another name or an id that
+        is taken, and what `run` raises.
         """
-        journal, whole = await journal_of(self, run_id, log, same_team=False)
-        fresh = new_id or new_run_id()
-        playback = Playback(await fork(journal, whole, run_id, at, fresh), strict=False)
-        return await perform(
-            self, task_of(whole.start), limits, whole.start.seed, fresh, journal, _listeners(on_event), playback
-        )
+        return await go_another_way(
+            self, run_id, at, fresh_id(new_id), log, limits=limits, decisions=decisions, human=human,
+            listeners=_listeners(on_event),
+        )  # fmt: skip
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
         """`run` for code that is not async; works inside a running event loop too, so in notebooks.
@@ -260,6 +256,8 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         limits: Limits | None = None,
         seed: int = 0,
         run_id: str | None = None,
+        log: Log | None = None,
+        human: Human | None = None,
     ) -> EventStream[TeamResult]:
         """Do a task and iterate over its events as they happen, tokens and nested teams included.
 
@@ -267,9 +265,10 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         members; so does letting go of a stream that was not entered. Takes and raises what `run` does.
         """
 
+        name, job, journal = fresh_id(run_id), Task.of(task, context), log or self.log
+
         async def work(listener: Listener) -> TeamResult:
-            job = Task.of(task, context)
-            return await perform(self, job, limits, seed, fresh_id(run_id), self.log, (listener,), streaming=True)
+            return await perform(self, job, limits, seed, name, journal, (listener,), streaming=True, human=human)
 
         return EventStream(work)
 
@@ -285,7 +284,9 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
     ) -> RunHandle:
         """Begin a task and give a handle on it: iterate over its events, answer its questions, cancel it, wait for it.
 
-        Takes and raises what `run` does; nothing begins before the handle is entered or iterated over.
+        Takes and raises what `run` does, but for `human`, which the handle is. The task begins when the handle is
+        entered (`async with`), iterated over, or awaited: `handle = await team.start(…)`; whoever does not enter it
+        cancels it or waits for its end.
         """
         name, job, journal = fresh_id(run_id), Task.of(task, context), log or self.log
 

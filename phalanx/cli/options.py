@@ -25,7 +25,7 @@ OF_ITS_MODEL: Mapping[str, object] = {
 
 
 def read_limits(given: Sequence[str]) -> Limits | None:
-    """Limits from words such as "usd=1" and "calls=20"; None when there are none.
+    """Limits from words such as "usd=1" and "calls=20", or "calls=none" for no such limit; None when there are none.
 
     Raises WrongUse, naming the word and what would be right.
     """
@@ -33,7 +33,7 @@ def read_limits(given: Sequence[str]) -> Limits | None:
 
     from phalanx.runtime.limits import Limits
 
-    values: dict[str, str] = {}
+    values: dict[str, str | None] = {}
     for word in given:
         name, equals, value = (part.strip() for part in word.partition("="))
         if not equals or not value:
@@ -45,7 +45,7 @@ def read_limits(given: Sequence[str]) -> Limits | None:
             )
         if name in values:
             raise WrongUse(f"--limit {name} is given twice")
-        values[name] = value.replace("_", "")
+        values[name] = None if value.lower() == "none" else value.replace("_", "")
     try:
         return Limits.model_validate(values) if values else None
     except pydantic.ValidationError as problem:

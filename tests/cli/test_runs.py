@@ -35,7 +35,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
         "one": ("runs", "--limit", "1"),
         "show stopped": ("show", "last"),
         "replay stopped": ("replay", "last", "--json"),
-        "resume": ("resume", "last", "--json"),
+        "resume": ("resume", "last", "--limit", "calls=2", "--json"),
         "show": ("show", "last"),
         "show json": ("show", "last", "--json"),
         "show prompts": ("show", "last", "--prompts"),

@@ -11,7 +11,7 @@ import pytest
 
 from phalanx import Agent, AgentTeam, Limits, Task, TeamResult, tool
 from phalanx.agents.models.offline import FunctionModel
-from phalanx.errors import LogError, ReplayDivergence, UncertainStep
+from phalanx.errors import LogError, ReplayDivergence, RunBusy, UncertainStep
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Event, RunFinished, RunResumed, StepFinished, StepStarted
 from phalanx.runtime.log import MemoryLog
@@ -202,7 +202,7 @@ async def test_a_stopped_run_goes_on_with_more_to_spend() -> None:
     first = await team.run("Which?", run_id=RUN, log=log, limits=Limits(calls=2))
     assert first.status == "stopped"
     assert len(world.calls) == 3
-    second = await team.resume(RUN, log=log)
+    second = await team.resume(RUN, log=log, limits=Limits(calls=4))
     assert second.status == "completed"
     assert second.usage.calls == 4
     assert [call.split("/")[-1] for call in world.calls] == ["bob", "cy", "look stage", "cy", "dan"]
@@ -267,7 +267,7 @@ async def test_failures_are_played_back_as_what_they_were() -> None:
     assert type(again.member("bob").failure) is ConnectionError
 
 
-async def test_two_who_resume_one_run_at_the_same_time_are_found_out() -> None:
+async def test_the_second_of_two_who_resume_one_run_at_the_same_time_is_refused() -> None:
     _, records = await recorded(BUILDS["pipeline"], World())
     log = await log_with(records[:3])
     results: list[object] = []
@@ -282,7 +282,8 @@ async def test_two_who_resume_one_run_at_the_same_time_are_found_out() -> None:
         group.start_soon(go)
         group.start_soon(go)
     assert sum(isinstance(each, TeamResult) for each in results) == 1
-    assert any("ends at" in str(each) for each in results)
+    [refused] = [each for each in results if isinstance(each, RunBusy)]
+    assert "run 'the-run' is being worked on by this process; wait for its end" in str(refused)
 
 
 async def test_what_cannot_be_resumed_is_an_error() -> None:
