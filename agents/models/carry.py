@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -11,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 from .classify import Trouble, status_in
 from .loops import PerLoop
 from .mapping import JsonObject
+from .surroundings import environment
 
 if TYPE_CHECKING:
     import aiohttp
@@ -19,6 +21,7 @@ Family = Literal["openai", "anthropic", "ollama"]
 """Which wire format: how a stream is cut into events, and what an error in it looks like."""
 
 
+@lru_cache(64)
 def timeouts(seconds: float) -> tuple[aiohttp.ClientTimeout, aiohttp.ClientTimeout]:
     """For a whole answer, and for a streamed one."""
     import aiohttp
@@ -29,6 +32,11 @@ def timeouts(seconds: float) -> tuple[aiohttp.ClientTimeout, aiohttp.ClientTimeo
 
 def proxy_for(url: str) -> str | None:
     """The proxy that the environment (HTTPS_PROXY, NO_PROXY, …) names for an address."""
+    return _proxy_for(url, environment())
+
+
+@lru_cache(256)
+def _proxy_for(url: str, _environment: int) -> str | None:
     parts = urlsplit(url)
     known = getproxies()
     proxy = known.get(parts.scheme) or known.get("all")

@@ -19,7 +19,6 @@ from .classify import Trouble, status_in
 from .mapping import Given, JsonObject, Pieces, fresh
 
 if TYPE_CHECKING:
-    import aiohttp
     from aiohttp.client import _RequestContextManager as _Answering
 
 _INNER = (
@@ -82,10 +81,11 @@ class Sending:
 class Direct:
     """Carries requests of one model."""
 
+    __slots__ = ("__weakref__", "_proxy", "mapper")
+
     def __init__(self, mapper: Mapper) -> None:
         self.mapper = mapper
-        self._proxies: dict[str, str | None] = {}
-        self._timeouts: tuple[aiohttp.ClientTimeout, aiohttp.ClientTimeout] | None = None
+        self._proxy: tuple[str, str | None] | None = None
 
     def prepare(self, parameters: JsonObject, *, stream: bool) -> Sending:
         """Work out a kind of request. Raises NotDirect, or whatever LiteLLM's classes raise for it."""
@@ -228,15 +228,15 @@ class Direct:
     async def _post(self, sending: Sending, body: bytes, headers: dict[str, str]) -> _Answering:
         """The answer to one POST, to be entered. Leaving it early, or being cancelled, closes the connection."""
         session = await sessions.get(self)
-        if self._timeouts is None:
-            self._timeouts = timeouts(self.mapper.timeout)
+        if self._proxy is None or self._proxy[0] != sending.url:  # looked up once
+            self._proxy = sending.url, proxy_for(sending.url)
         return session.post(
             sending.url,
             data=body,
             headers=headers,
             ssl=self.mapper.ssl,
-            proxy=self._proxy(sending.url),
-            timeout=self._timeouts[sending.stream],
+            proxy=self._proxy[1],
+            timeout=timeouts(self.mapper.timeout)[sending.stream],
         )
 
     def _wire_trouble(self, problem: Exception) -> Trouble:
@@ -249,12 +249,6 @@ class Direct:
         if isinstance(problem, aiohttp.ClientError | OSError):
             return Trouble("unreachable", f"{type(problem).__name__}: {problem}")
         raise problem
-
-    def _proxy(self, url: str) -> str | None:
-        """The proxy that the environment names for an address; looked up once."""
-        if url not in self._proxies:
-            self._proxies[url] = proxy_for(url)
-        return self._proxies[url]
 
 
 class _Unheard:

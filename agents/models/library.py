@@ -17,6 +17,7 @@ from .connection import Connection, key_for, openai_headers, place, tls
 from .direct import Direct, Mapper, NotDirect
 from .mapping import JsonObject, fresh
 from .repairs import log_only_what_is_heard, one_client_a_loop
+from .surroundings import environment
 from .trial import Changed, check
 
 DIRECT: Mapping[str, Family] = {
@@ -42,18 +43,23 @@ _GLOBAL = (
 )  # fmt: skip
 _UNSET: tuple[object, ...] = (None, False, "", [], {}, ["cache"])
 _VARIABLES = ("OPENAI_CUSTOM_HEADERS", "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER", "USE_LITELLM_PROXY")
+_TLS = ("ssl_verify", "ssl_certificate", "ssl_security_level", "ssl_ecdh_curve")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A model's name at its provider, the provider's name for LiteLLM, and what its map says of it; None is unknown."""
+    """A model's name at its provider, the provider's name for LiteLLM, and what its map says of it; None is unknown.
+
+    maps_tools: whether LiteLLM's mapping takes tool definitions, whatever the model does with them.
+    """
 
     model: str
     provider: str
     tariff: prices.Tariff | None
     window: int | None
     tools: bool | None
+    maps_tools: bool
 
 
 _MOST_SHARED = 256
@@ -66,18 +72,35 @@ class Library:
         self.module, self.version = module, version
         self._tried: set[tuple[Hashable, bool]] = set()
         self._kinds: dict[tuple[Hashable, ...], dict[Any, Any]] = {}
+        self._mappers: dict[tuple[Hashable, ...], Mapper] = {}
+        self._facts: dict[str, tuple[Facts, tuple[int, prices.Entry | None]]] = {}
         log_only_what_is_heard(module, self.heard)
         one_client_a_loop(module)
 
     def facts(self, name: str, sent: str) -> Facts:
         """What is known of a model, `sent` being its name for LiteLLM. Raises ConfigurationError when nothing is."""
+        known = self._facts.get(sent)
+        if known is not None and known[1] == self._mark(known[0]):
+            return known[0]
         try:
             model, provider, _, _ = self.locate(sent, Connection())
         except Exception as problem:  # noqa: BLE001 - LiteLLM says it with an error of an HTTP call that never was
             raise ConfigurationError(f"LiteLLM does not know {name!r}: {problem}") from None
         entry, taken = self.entry(provider, model), self.takes(provider, model)
         tools = prices.takes_tools(entry) if "tools" in taken else False
-        return Facts(model, provider, prices.tariff(entry), prices.context_window(entry), tools)
+        found = Facts(model, provider, prices.tariff(entry), prices.context_window(entry), tools, "tools" in taken)
+        if len(self._facts) >= _MOST_SHARED:
+            self._facts.clear()
+        mark = self._mark(found)
+        if mark[1] == entry:  # else it was found in a way that the mark does not watch
+            self._facts[sent] = found, mark
+        return found
+
+    def _mark(self, facts: Facts) -> tuple[int, prices.Entry | None]:
+        """What changes when the map says something else of a model, which it may at any time."""
+        entries: Mapping[str, prices.Entry] = self.module.model_cost
+        entry = prices.find(entries, facts.provider, facts.model)
+        return len(entries), None if entry is None else dict(entry)
 
     def locate(self, sent: str, connection: Connection) -> tuple[str, str, str | None, str | None]:
         """The model's name at its provider, the provider's, and the key and address that LiteLLM knows for it."""
@@ -151,8 +174,9 @@ class Library:
             and whole == self.parameters(provider, model, {key: value for key, value in given.items() if key != name})
         ]
 
-    def direct(self, model: str, provider: str, connection: Connection, options: Mapping[str, object]) -> Direct:
+    def direct(self, facts: Facts, connection: Connection, options: Mapping[str, object]) -> Direct:
         """The direct path to a model, tried out. Raises NotDirect, or Changed when LiteLLM is not what it was."""
+        model, provider = facts.model, facts.provider
         if provider not in DIRECT:
             raise NotDirect(f"{provider} is asked by LiteLLM itself")
         if connection.api_version is not None:
@@ -160,12 +184,12 @@ class Library:
         if (reason := self._customised(provider)) is not None:
             raise NotDirect(reason)
         try:
-            direct = Direct(self._mapper(model, provider, connection))
+            direct = Direct(self._mapper_like(model, provider, connection))
         except AttributeError as problem:
             raise Changed(str(problem)) from None
         if control := next((name for name in options if name in self.controls()), None):
             raise NotDirect(f"{control!r} is an option of LiteLLM's own calls")
-        tried = (direct.mapper.alike(), "tools" in self.takes(provider, model))
+        tried = (direct.mapper.alike(), facts.maps_tools)
         if tried not in self._tried:
             check(direct, tools=tried[1])
             self._tried.add(tried)
@@ -197,6 +221,21 @@ class Library:
             return f"litellm.{family}_key is set"
         variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
         return f"{variable} is set" if variable else self.heard()
+
+    def _mapper_like(self, model: str, provider: str, connection: Connection) -> Mapper:
+        """The mapper of a model, shared by all that are reached alike while the environment says the same."""
+        key = (
+            model, provider, connection.api_base, connection.api_key, connection.organization, connection.timeout,
+            tuple(connection.extra_headers.items()), str(connection.ssl_verify), environment(),
+            self.module.ModelResponse, self.module.utils.ProviderConfigManager.get_provider_chat_config,
+            *(str(getattr(self.module, name, None)) for name in _TLS),
+        )  # fmt: skip
+        mapper = self._mappers.get(key)
+        if mapper is None:
+            if len(self._mappers) >= _MOST_SHARED:
+                self._mappers.clear()
+            mapper = self._mappers[key] = self._mapper(model, provider, connection)
+        return mapper
 
     def _mapper(self, model: str, provider: str, connection: Connection) -> Mapper:
         module, family = self.module, DIRECT[provider]

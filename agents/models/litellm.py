@@ -203,9 +203,7 @@ class LiteLLM:
     async def aclose(self) -> None:
         """Let go of the connections of this loop; those that other models use too stay open for them."""
         if self._ways is not None:
-            await self._ways.general.aclose()
-            if self._ways.direct is not None:
-                await self._ways.direct.aclose()
+            await self._ways.aclose()
 
     def __repr__(self) -> str:
         base = self._connection.api_base

@@ -75,14 +75,28 @@ class Ways:
         path: Path,
     ) -> None:
         self.library, self.name, self._options, self._path = library, name, options, path
-        self.model, self.provider = facts.model, facts.provider
+        self._facts, self.model, self.provider = facts, facts.model, facts.provider
         library.hush(self.provider, self.model)
-        self.general = General(library.module.acompletion, _call(sent, connection), connection.timeout, clients)
+        self._sent, self._connection, self._clients = sent, connection, clients
+        self._general: General | None = None
         self._said: set[str] = set()
         self._notes: list[str] = []
-        self._verify = connection.ssl_verify
         self.direct, self.transport = self._choose(connection)
         self._kinds = self._shared()
+
+    @property
+    def general(self) -> General:
+        """The general path, made when it is first needed."""
+        if self._general is None:
+            call, given = self.library.module.acompletion, _call(self._sent, self._connection)
+            self._general = General(call, given, self._connection.timeout, self._clients)
+        return self._general
+
+    async def aclose(self) -> None:
+        """Need this loop's connections no more."""
+        for path in (self._general, self.direct):
+            if path is not None:
+                await path.aclose()
 
     def of(self, request: Request, *, stream: bool) -> Way:
         """The way of a request. Raises InvalidRequest when the model does not take what it asks for."""
@@ -115,7 +129,7 @@ class Ways:
         if self.direct is None:
             return {}
         options = json.dumps(self._options, sort_keys=True, default=repr)
-        alike = (self.name, self._path, str(self._verify), options, self.direct.mapper.alike())
+        alike = (self.name, self._path, str(self._connection.ssl_verify), options, self.direct.mapper.alike())
         kinds: dict[tuple[object, ...], _Kind] = self.library.shared(alike)
         return kinds
 
@@ -135,7 +149,7 @@ class Ways:
         if self._path == "general":
             return None, Transport("general", "path='general' is given")
         try:
-            direct = self.library.direct(self.model, self.provider, connection, self._options)
+            direct = self.library.direct(self._facts, connection, self._options)
         except NotDirect as reason:
             return None, self._not_direct(str(reason))
         except Changed as change:
@@ -156,7 +170,7 @@ class Ways:
             usage: JsonObject = {"stream_options": {"include_usage": True}}
             given |= {} if self.library.refused(self.provider, self.model, usage) else usage
         way = self._direct_way(given, stream)
-        if way.sending is None and self._verify is not None:
+        if way.sending is None and self._connection.ssl_verify is not None:
             self.say(
                 "ssl_verify= is given to LiteLLM's own call, which does not heed it for every provider; "
                 "SSL_CERT_FILE in the environment is heeded for all"
