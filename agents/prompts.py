@@ -176,6 +176,63 @@ SLOTS: dict[str, str] = {
         "Check it against the task. Give as outcome how right it is, from 0 (wrong) to 1 (right), and as reason what "
         "decides that."
     ),
+    # Steering: who does it, and what is passed on.
+    "name_repair": "There is no member named {unknown} whom you can name here. They are: {names}. Answer once more.",
+    "route": (
+        "{task}\n\nThe members who could do it:\n{roster}\n\n"
+        "Choose by name who does this task: {count} at most, the best first, and no more than it needs. Say why, and "
+        "from 0 to 1 how sure you are. Do not do the task yourself."
+    ),
+    "handoff": (
+        "{task}\n\nYou have this task now. What those who had it before you handed over:\n{results}\n\n"
+        "The others:\n{roster}\n\n"
+        "If you can, answer the task in full. If one of the others fits it better, hand it over: name the member, say "
+        "why, and note all that you found so far, because it sees nothing else of your work."
+    ),
+    "handoff_last": (
+        "{task}\n\nYou have this task now. What those who had it before you handed over:\n{results}\n\n"
+        "It cannot be handed over any more. Give the best answer to the task that you can, and say what is uncertain."
+    ),
+    "split": (
+        "{task}\n\n# What the task is about\n{source}\n\n"
+        "Split this into pieces that can be worked on separately, {count} at most. Copy into each piece all that is "
+        "needed to work on it, and leave nothing out. Do not do the task itself."
+    ),
+    "map": (
+        "The whole task:\n{task}\n\n# Your piece\n{piece}\n\n"
+        "Do the task for your piece alone and report what it adds to the whole. If there is nothing in it, say so."
+    ),
+    "reduce": (
+        "{task}\n\nIt was done piece by piece. The results, in the order of the pieces:\n{results}\n\n"
+        "Merge them into one answer to the task. Pieces marked as failed are missing: do not make up what they would "
+        "have said, and say what they leave open."
+    ),
+    "ledger": (
+        "{task}\n\nYour team:\n{roster}\n\n"
+        "Before anybody begins, write down: the facts that are given, the facts to look up and where, the facts to "
+        "derive, guesses, and a short plan that says which member does what."
+    ),
+    "replan": (
+        "{task}\n\nYour team:\n{roster}\n\nThe work is stuck. Your ledger, and what was done:\n{results}\n\n"
+        "Write the ledger anew: what is known now, what was guessed wrongly, and another plan that avoids what went "
+        "wrong. The members forget what was done so far: keep every fact that is still needed. That nothing can be "
+        "found is a valid fact."
+    ),
+    "progress": (
+        "{task}\n\nYour team:\n{roster}\n\nYour ledger, and what was done:\n{results}\n\n"
+        "Say whether the task is done (also when it is settled that nothing can be found), whether the work goes in "
+        "circles, whether it makes progress, which member goes on, and what exactly it has to do next: it sees only "
+        "the task, the ledger, what was done, and your instruction."
+    ),
+    "step": (
+        "The team's goal:\n{task}\n\nThe lead's ledger, and what was done:\n{results}\n\n"
+        "# Your step\n{assignment}\n\n"
+        "Do only your step and report the result in full. If there is nothing to find, say so."
+    ),
+    "ledger_answer": (
+        "{task}\n\nYour ledger, and what was done:\n{results}\n\n"
+        "Write the final answer to the task from these. If nothing was found, say that; make nothing up."
+    ),
 }  # fmt: skip
 
 

@@ -8,12 +8,14 @@ from .blackboard import BlackboardFormation
 from .consensus import Consensus
 from .debate import Debate
 from .flat import Flat
+from .handoff import Handoff
 from .hierarchical import Hierarchical
 from .market import Market
 from .mixture import Mixture
 from .parallel import Parallel
 from .pipeline import Pipeline
 from .reflect import Reflect
+from .router import Router
 from .vote import Vote
 
 KINDS: dict[str, type[FormationModel]] = {
@@ -27,6 +29,8 @@ KINDS: dict[str, type[FormationModel]] = {
     "mixture": Mixture,
     "reflect": Reflect,
     "adaptive": Adaptive,
+    "router": Router,
+    "handoff": Handoff,
     "blackboard": BlackboardFormation,
     "market": Market,
 }

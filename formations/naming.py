@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
+from phalanx.agents.agent import Agent
 from phalanx.agents.output import Shape
 
 from .base import Member
@@ -70,6 +71,17 @@ async def ask_for_names(
         return first
     second: T = again.answer.output
     return second
+
+
+def costliest(members: Sequence[Member]) -> list[Member]:
+    """Members by what asking them can cost, the dearest first; equals stay in seat order."""
+
+    def cost(member: Member) -> tuple[int, int]:
+        if isinstance(member.who, Agent):
+            return 1, member.who.max_tokens
+        return len(member.who.plan()), 0
+
+    return sorted(members, key=cost, reverse=True)
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -40,5 +40,7 @@ class Formation(Brought):
     mixture = staticmethod(_like(AgentTeam.mixture))
     reflect = staticmethod(_like(AgentTeam.reflect))
     adaptive = staticmethod(_like(AgentTeam.adaptive))
+    router = staticmethod(_like(AgentTeam.router))
+    handoff = staticmethod(_like(AgentTeam.handoff))
     blackboard = staticmethod(_like(AgentTeam.blackboard))
     market = staticmethod(_like(AgentTeam.market))

@@ -95,6 +95,8 @@ EXAMPLES: dict[str, Callable[[object], AgentTeam]] = {
     "mixture": lambda model: AgentTeam.mixture(["ada", "bob"], "agg", 3, proposals=3, model=model),
     "reflect": lambda model: AgentTeam.reflect("ada", "vic", scores=True, model=model),
     "adaptive": lambda model: AgentTeam.adaptive(["ada", "bob", "cy"], 5, model=model),
+    "router": lambda model: AgentTeam.router("ruth", ["ada", "bob", "cy"], fallback="fay", top=2, model=model),
+    "handoff": lambda model: AgentTeam.handoff(["ada", "bob", "cy"], max_handoffs=4, model=model),
     "blackboard": lambda model: AgentTeam.blackboard(["ada", "bob", "cy"], decider="dee", max_turns=4, model=model),
     "market": lambda model: AgentTeam.market(["ada", "bob", "cy"], winners=2, verifier="vic", model=model),
 }
