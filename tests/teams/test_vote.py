@@ -29,7 +29,7 @@ from phalanx.formations.voting import (
 from phalanx.formations.voting.sampling import expected_beta, expected_esc
 from phalanx.messages import Request
 from phalanx.runtime.events import AnyEvent
-from phalanx.testing import FunctionModel, SimulatedModel, invent, questions
+from phalanx.testing import FunctionModel, SimulatedModel, questions
 from tests.clock import backend
 
 
@@ -369,21 +369,21 @@ def near(measured: Sequence[float], expected: float, within: float = 3.0) -> boo
         (0.7, 2, 0.5, 5, 0.71864),
     ],
 )
-async def test_the_vote_is_right_as_often_as_theory_says(
+def test_the_vote_is_right_as_often_as_theory_says(
     skill: float, options: int, correlation: float, samples: int, expected: float
 ) -> None:
     model = SimulatedModel(skill, options=options, correlation=correlation, seed=1)
     team = AgentTeam.vote("solver", samples, rule=Plurality(), early=False, model=model)
-    assert near(await credits(team, 400, options), expected)
+    assert near(anyio.run(credits, team, 400, options), expected)
 
 
 @pytest.mark.parametrize("skill", [0.8, 0.9])
-async def test_adaptive_consistency_draws_as_many_samples_and_is_right_as_often_as_theory_says(skill: float) -> None:
+def test_adaptive_consistency_draws_as_many_samples_and_is_right_as_often_as_theory_says(skill: float) -> None:
     model = SimulatedModel(skill, options=2, seed=1)
     team = AgentTeam.vote("solver", 40, stop=beta(), early=False, model=model)
     drawn, right = [], []
     for question in questions(150, options=2):
-        result = await team.run(question.text)
+        result = team.run_sync(question.text)
         drawn.append(float(result.usage.calls))
         right.append(result.decision is not None and result.decision.winner == question.gold)
         said = [each.text.rpartition(" ")[2] for each in result.members]
@@ -398,10 +398,10 @@ async def test_adaptive_consistency_draws_as_many_samples_and_is_right_as_often_
     assert sum(right) >= len(right) - 3  # .9981 and .9999
 
 
-async def test_windows_draw_as_many_samples_as_theory_says() -> None:
+def test_windows_draw_as_many_samples_as_theory_says() -> None:
     model = SimulatedModel(0.8, options=2, seed=2)
     team = AgentTeam.vote("solver", 40, stop=esc(5), early=False, model=model)
-    drawn = [float((await team.run(question.text)).usage.calls) for question in questions(120, options=2)]
+    drawn = [float(team.run_sync(question.text).usage.calls) for question in questions(120, options=2)]
     mean = sum(drawn) / len(drawn)
     error = (sum((each - mean) ** 2 for each in drawn) / len(drawn) ** 2) ** 0.5
     assert abs(mean - expected_esc([0.8, 0.2])) < 3 * error  # 14.61
@@ -413,4 +413,3 @@ async def test_samples_of_one_agent_are_independent_draws() -> None:
     results = [await AgentTeam.vote("solver", early=False, model=model).run(each.text) for each in questions(60)]
     said = ["".join(each.text[-1] for each in result.members) for result in results]
     assert len(set(said)) > 20
-    assert invent("x").gold in "ABCD"
