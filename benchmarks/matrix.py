@@ -230,7 +230,7 @@ class Matrix:
                 return
             refused.append(key)
             if slots == 1:
-                self._close(tighter.owner, found.why, key)
+                self._close(tighter.owner, tighter.words(found.what), key)
 
         await self.engine.map(work, each(), take)
         return refused

@@ -30,8 +30,8 @@ class Purse:
         before = self._spent.get(key, (0.0, 0.0, 0.0))
         parts = max(1, slots - len(self._held))
         held: Amounts = tuple(max(0.0, free) / parts for free in self._free())  # type: ignore[assignment]
-        # Whole calls and tokens: half a call is none.
-        held = (_whole(held[0]), _whole(held[1]), held[2])
+        # Whole calls and tokens, for half a call is none, and money without the dust of floats.
+        held = (_whole(held[0]), _whole(held[1]), round(held[2], 12))
         self._held[key] = held
         return (before[0] + held[0], before[1] + held[1], before[2] + held[2])
 
@@ -40,6 +40,13 @@ class Purse:
         self._held.pop(key, None)
         self._spent[key] = (float(usage.calls), float(usage.tokens), usage.known_cost)
 
+    def words(self, what: str) -> str:
+        """What is limited and what is spent: "45 calls: 42 are spent, and the rest pays for no other attempt"."""
+        at = ("calls", "tokens", "usd").index(what)
+        unit = "US dollars" if what == "usd" else what
+        spent = sum(each[at] for each in self._spent.values())
+        return f"{self._most[at]:g} {unit}: {spent:g} are spent, and the rest pays for no other attempt"
+
     def is_tighter(self, other: Purse, what: str) -> bool:
         """Whether less is left here than in the other, of calls, tokens or usd."""
         at = ("calls", "tokens", "usd").index(what)
@@ -47,7 +54,9 @@ class Purse:
 
     def _free(self) -> list[float]:
         return [
-            most - sum(each[at] for each in self._spent.values()) - sum(each[at] for each in self._held.values())
+            most
+            if math.isinf(most)
+            else most - sum(each[at] for each in self._spent.values()) - sum(each[at] for each in self._held.values())
             for at, most in enumerate(self._most)
         ]
 

@@ -14,6 +14,7 @@ from phalanx.benchmarks.compare import SuiteBroken, compare, compare_sync
 from phalanx.benchmarks.progress import Progress
 from phalanx.benchmarks.record import Comparison
 from phalanx.benchmarks.store import read_comparison
+from phalanx.benchmarks.systems import Comparable
 from phalanx.benchmarks.tasks import TaskItem, TaskSet
 from phalanx.errors import ConfigurationError, LogError, ValidationError
 from phalanx.runtime.log import MemoryLog
@@ -68,7 +69,7 @@ async def test_a_system_that_always_fails_is_worth_nothing_and_is_shown_to_fail(
 
 async def test_a_second_call_with_the_same_log_asks_nobody_again() -> None:
     log, office = MemoryLog(), Office()
-    systems = {"agent": office.agent(), "team": office.debate("ada", "bob")}
+    systems: dict[str, Comparable] = {"agent": office.agent(), "team": office.debate("ada", "bob")}
     first = await compare(systems, sums(4), log=log)
     asked = office.calls
     second = await compare(systems, sums(4), log=log)
@@ -250,7 +251,7 @@ async def test_what_cannot_be_compared_is_refused_before_anything_is_spent() -> 
         await compare(agent, sums(2), limits=Limits(depth=1))
     for wrong in ({"repeats": 0}, {"margin": 0.0}, {"name": " "}, {"concurrency": 0}):
         with pytest.raises(ValidationError):
-            await compare(agent, sums(2), **wrong)  # type: ignore[arg-type]
+            await compare(agent, sums(2), **wrong)
     with pytest.raises(ConfigurationError, match=r"no engine 'desk'.*did you mean 'dask'"):
         await compare(agent, sums(2), engine="desk")
     assert office.calls == 0
