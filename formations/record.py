@@ -12,7 +12,9 @@ from .voting import Ballot, Decision, Rule, VotingRule
 
 def round_facts(round: Round) -> dict[str, Any]:
     """A round as JSON values; a rule that is the user's own, which no file can hold, is left out."""
-    ballots = [None if each is None else _said(each) for each in round.ballots]
+    ballots = [
+        None if each is None else _said(each, name) for name, each in zip(round.choices, round.ballots, strict=False)
+    ]
     is_plain = all(each is None or set(each) == {"choice"} for each in ballots)
     return {
         "number": round.number,
@@ -31,7 +33,7 @@ def round_of(facts: Mapping[str, Any]) -> Round:
     given = facts.get("ballots") or []
     if given:
         ballots = [
-            None if each is None else Ballot(**each, voter=name, text=texts.get(name))
+            None if each is None else Ballot(**{"voter": name, "text": texts.get(name), **each})
             for name, each in zip(choices, given, strict=True)
         ]
     else:
@@ -45,6 +47,7 @@ def round_of(facts: Mapping[str, Any]) -> Round:
     )  # fmt: skip
 
 
-def _said(ballot: Ballot) -> dict[str, Any]:
-    """What a ballot says, without what the round says anyway."""
-    return ballot.model_dump(mode="json", exclude={"voter", "text"}, exclude_defaults=True)
+def _said(ballot: Ballot, name: str) -> dict[str, Any]:
+    """What a ballot says, without what the round says anyway: whose it is is said where that is not its name."""
+    known = {"text"} if ballot.voter not in (None, name) else {"voter", "text"}
+    return ballot.model_dump(mode="json", exclude=known, exclude_defaults=True)
