@@ -41,7 +41,7 @@ class BoardLog:
         self.sole_writer, self.clock, self.written = sole_writer, clock, written
         self.fold = Fold()
         self._loaded = False
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
 
     async def latest(self, *, again: bool = False) -> Fold:
         """The state at the end of the stream. again: read the log even if nobody else writes to it."""

@@ -340,10 +340,14 @@ _ALWAYS = (MemberStarted, RoundStarted, TeamStarted, Delegated, BallotCast, Deci
 
 def _facts(event: Event) -> tuple[object, ...]:
     """What an event says, besides when and where."""
-    return tuple(getattr(event, each.name) for each in fields(event)[_HEADER:])
+    names = _OWN_FIELDS.get(event.kind)
+    if names is None:
+        names = _OWN_FIELDS[event.kind] = tuple(each.name for each in fields(event)[_HEADER:])
+    return tuple([getattr(event, name) for name in names])
 
 
 _HEADER = len(fields(Event))
+_OWN_FIELDS: dict[str, tuple[str, ...]] = {}
 _NOTHING = Usage()
 
 

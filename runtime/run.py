@@ -85,7 +85,7 @@ class Execution:
         self.busy = 0
         self.idle: anyio.Event | None = None
         self.pending: list[AnyEvent] = []
-        self.flushing = anyio.Lock()
+        self.flushing = anyio.Lock(fast_acquire=True)
         if playback is not None:
             playback.check_decided()
             self.time = playback.start.time
