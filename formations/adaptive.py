@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, StrictFloat, StrictInt
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced
 from phalanx.agents.task import Task
-from phalanx.errors import ConfigurationError, MemberFailed
+from phalanx.errors import ConfigurationError, MemberFailed, ValidationError
 from phalanx.messages import Data
 
 from .base import Answer, Asking, FormationModel, Member, Outcome, Stage, Wiring
@@ -21,18 +21,18 @@ from .gather import Gathering
 from .rule_field import RuleField
 from .samples import (
     Samples,
-    StopField,
     ahead,
     answer_of,
     check_part,
     check_rule,
     check_stop,
     check_turns,
+    stop_text,
     warn_of_one_voice,
-    written_stop,
 )
 from .team_run import Say, TeamRun
 from .voting import Equivalence, Plurality
+from .voting.composed import StopField
 from .voting.stopping import Beta
 
 FEW = 5
@@ -87,6 +87,8 @@ class Adaptive(Gathering):
         most = self.most(len(members))
         check_turns(self.kind, most, members)
         check_part(self.quorum, len(members), "members")
+        if self.stop is None:
+            raise ValidationError("stop=None: without a stop rule nothing says when a vote is enough; give beta(0.95)")
         check_stop(self.stop, most)
         check_rule(self.rule, members)
         if self.confidence is not None and hasattr(members[0].who, "run_inside"):
@@ -115,22 +117,22 @@ class Adaptive(Gathering):
             counted = samples.count(samples.drawn, 1)
             sure, why = await self._sure(run, task, counted)
             if sure:
-                return _told(run, counted, 1, [why])
+                return _ended(run, counted, 1, [why])
             doubts.append(why)
         while len(samples.drawn) < most and not self._agreed(samples):
             await self._draw(run, samples, ahead(self.stop, samples.answers(), most))
         run.require(samples.drawn, self.needed(len(samples.drawn)))
         counted = samples.count(samples.drawn, len(samples.drawn))
-        rule, drawn = written_stop(self.stop), len(samples.drawn)
+        rule, drawn = stop_text(self.stop), len(samples.drawn)
         if self._agreed(samples):
-            return _told(run, counted, 2, [*doubts, f"{rule} was reached by {drawn} samples"])
+            return _ended(run, counted, 2, [*doubts, f"{rule} was reached by {drawn} samples"])
         doubts.append(f"{rule} was not reached by {drawn} samples")
         debate = self._debate()
         first = {outcome.member: outcome for outcome in reversed(samples.drawn) if outcome.ok}
         drafts = [first[member.name] for member in run.members if member.name in first]
         if len(drafts) < max(2, debate.needed(len(run.members))):
             run.run.warn("too few members answered for a debate; the vote on their samples stands")
-            return _told(run, counted, 2, [*doubts, "too few members answered for a debate"])
+            return _ended(run, counted, 2, [*doubts, "too few members answered for a debate"])
         run.decided(counted.decision)
         debate._drafts = tuple(drafts)
         answer = await debate(run, task)
@@ -188,7 +190,7 @@ class _Continued(Debate):
 _NAMES = {1: "single", 2: "vote", 3: "debate"}
 
 
-def _told(run: TeamRun, counted: Counted, level: int, why: Sequence[str]) -> Answer:
+def _ended(run: TeamRun, counted: Counted, level: int, why: Sequence[str]) -> Answer:
     """The answer of a count, which ends the run."""
     run.record(counted, 0)
     answer = answer_of(counted)

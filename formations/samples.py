@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated
-
-from pydantic import PlainSerializer, WithJsonSchema
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.task import Task
@@ -16,30 +15,10 @@ from phalanx.errors import ConfigurationError, ValidationError
 from .base import Answer, Member, Outcome
 from .count import Counted, undecided_text
 from .team_run import Job, TeamRun, Until
-from .voting import AnyStop, Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
+from .voting import Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
+from .voting.composed import AllOf, AnyOf, parts_of, written
 from .voting.counting import HeadCount
-from .voting.exact import exact
 from .voting.stopping import Answers, Beta, Dirichlet, Esc, class_sizes
-
-
-def written_stop(stop: StopRule) -> str:
-    """A stop rule as it is written: "beta(0.95)". Raises ValidationError for one that a file cannot hold."""
-    if isinstance(stop, Beta | Dirichlet):
-        c = exact(stop.c)
-        return f"{stop.kind}({float(c):g})" if exact(f"{float(c):g}") == c else f"{stop.kind}({c})"
-    if isinstance(stop, Esc):
-        return f"esc({stop.window})"
-    raise ValidationError(f"{stop!r} is no stop rule for samples")
-
-
-StopField = Annotated[
-    AnyStop,
-    PlainSerializer(written_stop, when_used="unless-none"),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string"}, {"type": "object"}], "description": "A stop rule: beta(0.95), esc(5)"}
-    ),
-]
-"""A stop rule for samples: a value such as `beta(0.95)`, its text, or its options."""
 
 
 class Samples:
@@ -179,12 +158,22 @@ def answer_of(counted: Counted) -> Answer | None:
 def ahead(stop: StopRule, answers: Answers, most: int) -> int:
     """How many samples to draw next: as many as are needed in any case before a stop rule can be reached.
 
-    So samples are drawn together, and yet no more of them than if they were drawn one by one. stop: the rule. answers:
-    what was drawn, as classes. most: how many samples there may be.
+    So samples are drawn together, and yet no more of them than if they were drawn one by one, or window by window.
+    stop: the rule. answers: what was drawn, as classes. most: how many samples there may be.
     """
     left = most - len(answers)
+    return min(left, max(1, _short_of(stop, answers, left)))
+
+
+def _short_of(stop: StopRule, answers: Answers, left: int) -> int:
+    if stop.reached(answers):
+        return 0
+    if isinstance(stop, AnyOf):
+        return min(_short_of(each, answers, left) for each in stop.stops)
+    if isinstance(stop, AllOf):
+        return max(_short_of(each, answers, left) for each in stop.stops)
     if isinstance(stop, Esc):
-        return min(left, stop.window - len(answers) % stop.window)
+        return stop.window - len(answers) % stop.window
     return _fewest(stop, tuple(class_sizes(answers)), left)
 
 
@@ -199,17 +188,21 @@ def _fewest(stop: StopRule, sizes: tuple[int, ...], left: int) -> int:
     return left
 
 
+def stop_text(stop: StopRule) -> str:
+    """A stop rule as a sentence has it: "beta(0.95)"."""
+    return re.sub(r"\d+/\d+", lambda found: f"{float(Fraction(found[0])):g}", written(stop) or "")
+
+
 def check_stop(stop: StopRule | None, most: int) -> None:
     """Raise ValidationError when a stop rule says nothing about samples, or cannot be reached by `most` of them."""
-    if stop is None:
-        return
-    if not isinstance(stop, Beta | Dirichlet | Esc):
-        raise ValidationError(
-            f"stop={stop.kind!r} is for rounds: one sample alone always agrees with itself; "
-            "for samples give beta(0.95), dirichlet(0.95) or esc(5)"
-        )
-    if not stop.reached(["0"] * most):
-        raise ValidationError(f"stop={written_stop(stop)} cannot be reached by samples={most}, even if all agree")
+    for part in parts_of(stop):
+        if not isinstance(part, Beta | Dirichlet | Esc):
+            raise ValidationError(
+                f"stop={part.kind!r} is for rounds: one sample alone always agrees with itself; "
+                "for samples give beta(0.95), dirichlet(0.95) or esc(5)"
+            )
+    if stop is not None and not stop.reached(["0"] * most):
+        raise ValidationError(f"stop={stop_text(stop)} cannot be reached by samples={most}, even if all agree")
 
 
 def check_rule(rule: Rule, members: Sequence[Member]) -> None:

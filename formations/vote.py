@@ -15,18 +15,18 @@ from .gather import Gathering
 from .rule_field import RuleField
 from .samples import (
     Samples,
-    StopField,
     ahead,
     answer_of,
     check_part,
     check_rule,
     check_stop,
     check_turns,
+    stop_text,
     warn_of_one_voice,
-    written_stop,
 )
 from .team_run import TeamRun
 from .voting import Equivalence, Plurality
+from .voting.composed import StopField
 
 FEW = 5
 """The samples that are drawn when nobody says how many."""
@@ -88,7 +88,7 @@ class Vote(Gathering):
         reached = reached and not samples.is_certain
         counted = samples.count(samples.drawn, len(samples.drawn) if reached else most)
         if self.stop is not None and reached:
-            note = f"{len(samples.drawn)} of at most {most} samples were drawn: {written_stop(self.stop)} was reached"
+            note = f"{len(samples.drawn)} of at most {most} samples were drawn: {stop_text(self.stop)} was reached"
             decision = counted.decision.model_copy(update={"notes": (*counted.decision.notes, note)})
             counted = replace(counted, decision=decision)
         run.record(counted, 0)

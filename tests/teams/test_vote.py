@@ -155,7 +155,9 @@ def one_by_one(said: Sequence[str], stop: StopRule, most: int) -> int:
 @settings(max_examples=60, deadline=None)
 @given(
     said=st.lists(st.sampled_from("AAAABC"), min_size=24, max_size=24),
-    stop=st.sampled_from([beta(), beta("0.8"), dirichlet(), dirichlet("0.8")]),
+    stop=st.sampled_from(
+        [beta(), beta("0.8"), dirichlet(), dirichlet("0.8"), beta() | dirichlet("0.9"), beta("0.8") & dirichlet("0.9")]
+    ),
     loop=st.sampled_from(["asyncio", "trio"]),
 )
 def test_as_many_samples_are_drawn_as_if_they_were_drawn_one_by_one(said: list[str], stop: StopRule, loop: str) -> None:
@@ -195,6 +197,12 @@ async def test_esc_draws_whole_windows_and_stops_at_one_that_agrees() -> None:
     assert anyio.current_time() - started == 2
     assert result.decision is not None
     assert result.decision.winner == "B"
+
+
+async def test_stop_rules_can_be_put_together() -> None:
+    both = await AgentTeam.vote("solver", 20, stop="beta & esc(5)", model=Drawing("A" * 20), early=False).run("Which?")
+    either = await AgentTeam.vote("solver", 20, stop=beta() | esc(5), model=Drawing("A" * 20)).run("Which?")
+    assert (both.usage.calls, either.usage.calls) == (5, 4)
 
 
 async def test_how_many_samples_are_drawn_depends_on_what_they_say_and_not_on_when_they_come() -> None:
@@ -298,6 +306,7 @@ async def test_samples_that_are_late_are_left_out() -> None:
         (lambda: AgentTeam.vote("a", 4, stop=esc(5)), r"esc\(5\) cannot be reached"),
         (lambda: AgentTeam.vote("a", 9, stop=stable()), "'stable' is for rounds"),
         (lambda: AgentTeam.vote("a", 9, stop=unanimous()), "'unanimous' is for rounds"),
+        (lambda: AgentTeam.vote("a", 9, stop=beta() | stable()), "'stable' is for rounds"),
         (lambda: AgentTeam.vote("a", 9, stop="betta"), "betta"),
         (lambda: AgentTeam.vote("a", 0), "samples=0"),
         (lambda: AgentTeam.vote("a", quorum=6), "quorum=6 cannot be met by 5 samples"),
@@ -334,7 +343,7 @@ def test_it_is_a_value_and_goes_through_a_file() -> None:
     team = AgentTeam.vote(["ada", "bob"], 40, stop=beta("0.9"), rule=Majority(), model="offline/simulated")
     again = AgentTeam.from_yaml(team.to_yaml())
     assert again.formation == team.formation == Vote(samples=40, stop=beta("0.9"), rule=Majority())
-    assert "stop: beta(0.9)" in team.to_yaml()
+    assert "stop: beta(9/10)" in team.to_yaml()
     value = Formation.vote(["ada", "bob"], 3)
     assert AgentTeam(formation=value).formation == Vote(samples=3)
 
