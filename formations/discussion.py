@@ -358,8 +358,9 @@ class Discussion:
         seen: dict[object, str] = {}
         for member in self.active:
             who = member.who
-            if isinstance(who, Agent) and who.temperature == 0:
-                same = (str(who.given_model), who.options.provider, member.role.duty, who.instructions)
+            if self.how.blind and isinstance(who, Agent) and who.temperature == 0:
+                role = member.role
+                same = (str(who.given_model), str(who.options.provider), role.name, role.duty, who.instructions)
                 if (other := seen.setdefault(same, member.name)) != member.name:
                     self.run.run.warn(
                         f"{other} and {member.name} are the same agent at temperature 0: they say the same, and count "

@@ -11,7 +11,10 @@ from .flat import Flat
 from .handoff import Handoff
 from .hierarchical import Hierarchical
 from .market import Market
+from .ledger import Ledger
+from .map_reduce import MapReduce
 from .mixture import Mixture
+from .panel import Panel
 from .parallel import Parallel
 from .pipeline import Pipeline
 from .reflect import Reflect
@@ -31,6 +34,9 @@ KINDS: dict[str, type[FormationModel]] = {
     "adaptive": Adaptive,
     "router": Router,
     "handoff": Handoff,
+    "map_reduce": MapReduce,
+    "ledger": Ledger,
     "blackboard": BlackboardFormation,
     "market": Market,
+    "panel": Panel,
 }

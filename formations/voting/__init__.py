@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .ballots import Ballot, RawBallot
     from .codeclass import CodeTests
-    from .composed import decided, judge_decides, max_rounds, more_than, no_change, stop_from
+    from .composed import decided, judge_decides, max_rounds, more_than, never, no_change, stop_from
     from .counting import Approval, Approvals, Majority, Plurality, Supermajority, Unanimity
     from .decision import Decision, Dissent, Fallback, Rule
     from .equivalence import Equivalence
@@ -39,14 +39,15 @@ __all__ = [
     "InstantRunoff", "LinearPool", "LogOdds", "LogarithmicPool", "Majority", "Median", "Minimax", "Partition",
     "Plurality", "RankedPairs", "RawBallot", "Reading", "Rule", "Schulze", "Score", "StopRule", "Supermajority",
     "Unanimity", "VotingRule", "agreement", "beta", "cannot_change", "decided", "dirichlet", "esc", "judge_decides",
-    "log_odds", "max_rounds", "more_than", "no_change", "rule_of", "stable", "stop_from", "stop_of", "unanimous",
+    "log_odds", "max_rounds", "more_than", "never", "no_change", "rule_of", "stable", "stop_from", "stop_of",
+    "unanimous",
 ]  # fmt: skip
 
 # Where each name is defined; it is loaded when it is first asked for.
 _PLACES = {
     "ballots": "Ballot RawBallot",
     "codeclass": "CodeTests",
-    "composed": "decided judge_decides max_rounds more_than no_change stop_from",
+    "composed": "decided judge_decides max_rounds more_than never no_change stop_from",
     "counting": "Approval Approvals Majority Plurality Supermajority Unanimity",
     "decision": "Decision Dissent Fallback Rule",
     "equivalence": "Equivalence",

@@ -90,6 +90,20 @@ class JudgeDecides(StopRule):
         raise ConfigurationError("only a debate has judges to ask; give judge_decides() to one, as stop=")
 
 
+class Never(StopRule):
+    """Do not stop before the rounds are over, also where everybody agrees."""
+
+    kind: Literal["never"] = "never"
+
+    def holds(self, rounds: Sequence[Answers]) -> bool:  # noqa: ARG002
+        return False
+
+
+def never() -> Never:
+    """Do not stop before the rounds are over."""
+    return Never()
+
+
 def no_change() -> NoChange:
     """Stop when every answer is held by as many as in the round before."""
     return NoChange()
@@ -167,7 +181,7 @@ def parts_of(stop: StopRule | None) -> tuple[StopRule, ...]:
 _NAMES: dict[str, Callable[..., StopRule]] = {
     "beta": beta, "dirichlet": dirichlet, "esc": esc, "unanimous": unanimous, "agreement": agreement,
     "more_than": more_than, "stable": stable, "no_change": no_change, "max_rounds": max_rounds, "decided": decided,
-    "judge_decides": judge_decides,
+    "judge_decides": judge_decides, "never": never,
 }  # fmt: skip
 _TOKEN = re.compile(r"\s*(?:([a-z_]+)\s*(?:\(\s*([^()\s]*)\s*\))?|([|&()]))\s*")
 
@@ -259,7 +273,7 @@ def _spelled(stop: StopRule) -> tuple[str, Fraction | int | None]:
             return ("more_than" if stop.strict else "agreement"), exact(stop.q)
         case Stable() | MaxRounds():
             return stop.kind, stop.rounds
-        case Unanimous() | NoChange() | Decided() | JudgeDecides():
+        case Unanimous() | NoChange() | Decided() | JudgeDecides() | Never():
             return stop.kind, None
     raise ValidationError(f"the stop rule {stop!r} is code, which a file cannot hold")
 
@@ -279,9 +293,10 @@ def as_stop(given: object) -> object:
         if kind in ("any_of", "all_of"):
             stops = tuple(as_stop(each) for each in options.get("stops") or ())
             return (AnyOf if kind == "any_of" else AllOf)(stops=stops)  # type: ignore[arg-type]
-        if kind in ("no_change", "max_rounds", "decided", "judge_decides"):
+        if kind in ("no_change", "max_rounds", "decided", "judge_decides", "never"):
             looking: dict[str, Callable[..., StopRule]] = {
                 "no_change": NoChange, "max_rounds": MaxRounds, "decided": Decided, "judge_decides": JudgeDecides,
+                "never": Never,
             }  # fmt: skip
             return looking[kind](**options)
         single: TypeAdapter[StopRule] = TypeAdapter(AnyStop)

@@ -91,12 +91,19 @@ EXAMPLES: dict[str, Callable[[object], AgentTeam]] = {
     ),
     "consensus": lambda model: AgentTeam.consensus(["ada", "bob", "cy"], 3, rounds=2, model=model),
     "debate": lambda model: AgentTeam.debate(["ada", "bob", "cy"], 2, judge="jude", trigger="always", model=model),
+    "panel": lambda model: AgentTeam.panel(
+        ["ada", "bob", "cy"], order="summarized", summarizer="sue", candidates={"x": "One.", "y": "Two."}, model=model
+    ),
     "vote": lambda model: AgentTeam.vote(["ada", "bob", "cy"], 12, stop="beta(0.95)", early=False, model=model),
     "mixture": lambda model: AgentTeam.mixture(["ada", "bob"], "agg", 3, proposals=3, model=model),
     "reflect": lambda model: AgentTeam.reflect("ada", "vic", scores=True, model=model),
     "adaptive": lambda model: AgentTeam.adaptive(["ada", "bob", "cy"], 5, model=model),
     "router": lambda model: AgentTeam.router("ruth", ["ada", "bob", "cy"], fallback="fay", top=2, model=model),
     "handoff": lambda model: AgentTeam.handoff(["ada", "bob", "cy"], max_handoffs=4, model=model),
+    "map_reduce": lambda model: AgentTeam.map_reduce(
+        ["ada", "bob"], "red", split="splitter", max_pieces=3, fan_in=2, model=model
+    ),
+    "ledger": lambda model: AgentTeam.ledger("ada", ["bob", "cy"], max_steps=5, max_stalls=1, model=model),
     "blackboard": lambda model: AgentTeam.blackboard(["ada", "bob", "cy"], decider="dee", max_turns=4, model=model),
     "market": lambda model: AgentTeam.market(["ada", "bob", "cy"], winners=2, verifier="vic", model=model),
 }
