@@ -117,7 +117,6 @@ class Mixture(Gathering):
         return good
 
     async def _aggregated(self, run: TeamRun, task: Task, proposals: Sequence[Outcome]) -> Answer:
-        run.hold(lambda: concat(proposals))
         run.begin("aggregate")
         who = run.member(_aggregator(run.everyone, [outcome.member for outcome in proposals]))
         shown = self._shown(proposals, random.Random(f"{run.seed}/{task.id}/aggregate"))

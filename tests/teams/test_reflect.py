@@ -136,10 +136,12 @@ async def test_with_scores_no_version_is_given_that_the_critic_liked_less(
     assert (result, result.status) == (best, status)
 
 
-async def test_a_limit_leaves_the_version_the_critic_liked_best() -> None:
-    team = AgentTeam.reflect("ada", "vic", 3, scores=True, model=Recording(versions("One.", "Two.") | scored(7, 3)))
+@pytest.mark.parametrize(("scores", "best"), [((7, 3), "One."), ((3, 8), "Two.")])
+async def test_a_limit_leaves_the_version_the_critic_liked_best(scores: tuple[int, ...], best: str) -> None:
+    model = Recording(versions("One.", "Two.") | scored(*scores))
+    team = AgentTeam.reflect("ada", "vic", 3, scores=True, model=model)
     result = await team.run("Which?", limits=Limits(calls=4))
-    assert (result, result.status) == ("One.", "stopped")
+    assert (result, result.status) == (best, "stopped")
 
 
 async def test_a_limit_after_the_draft_leaves_the_draft() -> None:
