@@ -255,10 +255,14 @@ class _Vote:
         """The ballots that have none of these on top, together with those of the same mind."""
         if not against:
             return ()
-        minds: dict[tuple[str, ...], list[Group]] = {}
+        all_minds: dict[tuple[str, ...] | None, list[Group]] = {}
         for group, _, backs in self.sides:
-            if backs is not None and not any(name in backs for name in against):
-                minds.setdefault(backs, []).append(group)
+            all_minds.setdefault(backs, []).append(group)
+        minds = {
+            backs: groups
+            for backs, groups in all_minds.items()
+            if backs is not None and not any(name in backs for name in against)
+        }
         by_weight = [(-sum(group.weight for group in groups), backs, groups) for backs, groups in minds.items()]
         by_weight.sort(key=lambda mind: mind[:2])
         return tuple(self._of_one_mind(-weight, backs, groups) for weight, backs, groups in by_weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, cast
@@ -23,6 +24,9 @@ class RankedRule(VotingRule):
             return content
         raise unfit(content, "rankings")
 
+    def preferred(self, content: Content) -> tuple[str, ...]:
+        return cast("tuple[str, ...]", content)[:1]
+
 
 def rankings(votes: Votes) -> list[tuple[tuple[str, ...], int]]:
     """Each ranking with its weight."""
@@ -40,12 +44,18 @@ class Borda(RankedRule):
     def count(self, votes: Votes) -> Count:
         halves = dict.fromkeys(votes.names, 0)
         last, names = len(votes.names) - 1, set(votes.names)
+        alike: dict[tuple[int, int], list[tuple[str, ...]]] = {}
         for ranking, weight in rankings(votes):
-            for rank, name in enumerate(ranking):
-                halves[name] += 2 * (last - rank) * weight
-            if shared := (last - len(ranking)) * weight:
-                for name in names.difference(ranking):
-                    halves[name] += shared
+            alike.setdefault((len(ranking), weight), []).append(ranking)
+        for (length, weight), listed in alike.items():
+            # By columns: how often each stands first, second, ... is counted without a step for each ballot.
+            for rank, column in enumerate(zip(*listed, strict=True)):
+                for name, times in Counter(column).items():
+                    halves[name] += 2 * (last - rank) * weight * times
+            if length < last:
+                for ranking in listed:
+                    for name in names.difference(ranking):
+                        halves[name] += (last - length) * weight
         best = max(halves.values())
         tally = {name: Fraction(points, 2 * votes.scale) for name, points in halves.items()}
         return Count(tally, [name for name, points in halves.items() if points == best])

@@ -82,13 +82,16 @@ def read_votes(
             groups[content] = Group(content, seats)
         else:
             group.seats = sorted(group.seats + seats)
-    signed = {seat: raw for seat, raw in enumerate(ballots) if isinstance(raw, Ballot)}
+    signed = {seat: raw for seat, raw in enumerate(ballots) if type(raw) not in _PLAIN and isinstance(raw, Ballot)}
     weights = _weights(ballots, signed, groups.values(), weigh, problems)
     votes = Votes(ballots, signed, seed=seed, groups=[group for group in groups.values() if group.seats])
     votes.names = sorted((known or set()) | _all_names(votes.groups))
     votes.invalid = _invalid(signed, problems, on_invalid)
     _add_up(votes, weights)
     return votes
+
+
+_PLAIN = frozenset({str, list, set, type(None)})
 
 
 def names_in(content: Content) -> set[str]:
@@ -104,7 +107,7 @@ def _all_names(groups: Iterable[Group]) -> set[str]:
         content = group.content
         if isinstance(content, str):
             names.add(content)
-        else:
+        elif type(content) is not tuple or not names.issuperset(content):
             names.update(content.names if isinstance(content, Scores) else content)
     return names
 
@@ -137,12 +140,18 @@ def _gathered(ballots: Sequence[RawBallot], problems: dict[int, str]) -> Iterabl
         except TypeError:
             problems[seat] = f"{raw!r} holds something that is no candidate; candidates are texts that are not blank"
     yield from checked.items()
+    fit: set[object] = set()  # what was found to be the name of a candidate
     for said, seats in plain.items():
+        if type(said) is tuple and said and fit.issuperset(said) and len(set(said)) == len(said):
+            yield said, seats
+            continue
         try:
             content = content_of(said)
         except ValidationError as problem:
             problems |= dict.fromkeys(seats, str(problem))
             continue
+        if type(content) is tuple:
+            fit.update(content)
         if content is not None:
             yield content, seats
 

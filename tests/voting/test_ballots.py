@@ -7,6 +7,8 @@ import pickle
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phalanx.errors import ValidationError
 from phalanx.formations.voting import Approval, Ballot, Borda, Cumulative, Plurality, RawBallot, Score, VotingRule
@@ -140,3 +142,29 @@ def test_a_text_that_is_no_number_is_refused(text: str) -> None:
 def test_a_ballot_survives_json_and_pickle(ballot: Ballot) -> None:
     assert Ballot.model_validate_json(ballot.model_dump_json()) == ballot
     assert pickle.loads(pickle.dumps(ballot)) == ballot
+
+
+@pytest.mark.parametrize("bad", [["b", "a", "b"], ["a", " "], ["a", 3]])
+def test_a_bad_ranking_is_found_among_good_ones_that_name_the_same_candidates(bad: list[str]) -> None:
+    with pytest.raises(ValidationError, match="ballot 2 is invalid"):
+        Borda().decide([["a", "b", "c"], ["c", "a"], bad])
+
+
+@given(
+    st.lists(st.permutations("abcd").flatmap(lambda names: st.integers(1, 4).map(lambda cut: names[:cut])), min_size=1),
+    st.integers(1, 3),
+)
+def test_borda_gives_what_counting_each_ballot_by_itself_gives(rankings: list[list[str]], weight: int) -> None:
+    candidates = sorted({name for ranking in rankings for name in ranking})
+    points = dict.fromkeys(candidates, Fraction(0))
+    for at, ranking in enumerate(rankings):
+        own = weight if at == 0 else 1
+        for rank, name in enumerate(ranking):
+            points[name] += own * (len(candidates) - 1 - rank)
+        rest = [name for name in candidates if name not in ranking]
+        for name in rest:
+            points[name] += own * Fraction(len(rest) - 1, 2)
+
+    ballots = [Ballot(ranking=rankings[0], weight=weight), *rankings[1:]]
+
+    assert Borda().decide(ballots).tally == points
