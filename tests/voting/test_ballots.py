@@ -165,6 +165,6 @@ def test_borda_gives_what_counting_each_ballot_by_itself_gives(rankings: list[li
         for name in rest:
             points[name] += own * Fraction(len(rest) - 1, 2)
 
-    ballots = [Ballot(ranking=rankings[0], weight=weight), *rankings[1:]]
+    ballots: list[RawBallot] = [Ballot(ranking=rankings[0], weight=weight), *rankings[1:]]
 
     assert Borda().decide(ballots).tally == points
