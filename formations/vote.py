@@ -87,8 +87,12 @@ class Vote(Gathering):
             run.require(samples.drawn, self.needed(len(samples.drawn)))
         reached = reached and not samples.is_certain
         counted = samples.count(samples.drawn, len(samples.drawn) if reached else most)
-        if self.stop is not None and reached:
+        note = ""
+        if samples.is_certain and len(counted.outcomes) < most:
+            note = f"{len(counted.outcomes)} of at most {most} samples were in when no other could change the winner"
+        elif self.stop is not None and reached:
             note = f"{len(samples.drawn)} of at most {most} samples were drawn: {stop_text(self.stop)} was reached"
+        if note:
             decision = counted.decision.model_copy(update={"notes": (*counted.decision.notes, note)})
             counted = replace(counted, decision=decision)
         run.record(counted, 0)

@@ -224,6 +224,7 @@ async def test_what_cannot_change_the_winner_is_cancelled_and_not_waited_for() -
     assert result.status == "completed"
     assert result.decision is not None
     assert result.decision.eligible == 5
+    assert result.decision.notes == ("3 of at most 5 samples were in when no other could change the winner",)
 
     patient = Drawing("AAABB", delay=[1.0, 2.0, 3.0, 1000.0, 1000.0])
     result = await AgentTeam.vote("solver", model=patient, early=False).run("Which?")
