@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, ValidationError
 
-from .base import Answer, Asking, Member
+from .base import Answer, Asking, Member, Outcome
 from .count import Counted
 from .discussion import Discussion
 from .judging import PANEL, judged
@@ -110,6 +110,12 @@ class Debate(Deliberation):
     def is_settled(self, counted: Counted) -> bool:
         """Whether all who answered agree, by a count (`counted`)."""
         return len({*counted.choices.values()}) == 1 and None not in counted.choices.values()
+
+    def lacking(self, run: TeamRun, latest: Mapping[str, Outcome], rounds: Sequence[Sequence[str | None]]) -> int:
+        # A hub's answer is needed whatever the vote is, and judges are to see all there is.
+        if self.decide == "hub" or _moderators(run.everyone):
+            return len(run.members)
+        return super().lacking(run, latest, rounds)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         talk = await self.deliberate(run, task)

@@ -48,8 +48,7 @@ def lacking(
         return 0 if how.is_settled(counted) else 1
     here = [counted.choices.get(member.name) for member in run.members]
     is_decided = counted.decision.status == "decided"
-    is_over = len(rounds) >= how.last_round or is_certain(how.stop, [*rounds, here], is_decided=is_decided)
-    return 0 if is_decided and is_over else 1
+    return 0 if is_decided and is_certain(how.stop, [*rounds, here], is_decided=is_decided) else 1
 
 
 def _least(rule: VotingRule, members: int) -> int:

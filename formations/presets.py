@@ -18,7 +18,7 @@ from .consensus import Consensus
 from .debate import Debate
 from .mixture import Mixture
 from .panel import Panel
-from .topology import KRegular
+from .topology import k_regular
 from .vote import Vote
 from .voting import (
     BucketedConfidence,
@@ -138,7 +138,7 @@ _PRESETS: dict[str, Callable[[], Preset]] = {
     "eot_debate": _eot("tree"),
     "sparse": lambda: Preset(
         "Li et al. 2024, Sparse Communication Topology, arXiv:2406.11776",
-        Debate(rounds=2, topology=KRegular(k=2), memory="all", trigger="always", stop=never(), rule=_FIRST), _copies(6),
+        Debate(rounds=2, topology=k_regular(2), memory="all", trigger="always", stop=never(), rule=_FIRST), _copies(6),
         note="Density 2/5; topology={'kind': 'k_regular', 'k': 3} or 4 is denser.",
     ),
     "group": lambda: Preset(

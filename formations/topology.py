@@ -20,14 +20,14 @@ class KRegular(Data):
     Sparse debate: Li et al. 2024, arXiv:2406.11776.
     """
 
-    kind: Literal["k_regular"] = "k_regular"
+    kind: Literal["k_regular"]  # without a default, so that a file says it
     k: int = Field(ge=1)
 
 
 class Graph(Data):
     """A graph of one's own. `edges` says of each member whom it sees; who is not listed sees nobody."""
 
-    kind: Literal["custom"] = "custom"
+    kind: Literal["custom"]
     edges: dict[str, tuple[str, ...]]
 
     @field_validator("edges")
@@ -58,7 +58,7 @@ def k_regular(k: int) -> KRegular:
     """A graph in which each member sees `k` others. Raises ValidationError for less than one."""
     if k < 1:
         raise ValidationError(f"k_regular({k}): each member has to see somebody; give a k from 1")
-    return KRegular(k=k)
+    return KRegular(kind="k_regular", k=k)
 
 
 def custom(edges: Mapping[str, Sequence[str]]) -> Graph:
@@ -66,7 +66,7 @@ def custom(edges: Mapping[str, Sequence[str]]) -> Graph:
 
     Raises ValidationError when a member sees itself, or somebody twice.
     """
-    return Graph(edges={name: tuple(seen) for name, seen in edges.items()})
+    return Graph(kind="custom", edges={name: tuple(seen) for name, seen in edges.items()})
 
 
 def check_topology(topology: Topology, names: Sequence[str]) -> None:
