@@ -91,6 +91,22 @@ class SqliteLog:
                 return records
             after, limit = found[-1][0], MANY
 
+    async def ends(self, stream: str) -> tuple[object, object] | None:
+        """The first and the last record of a stream, without what is between; None when it is empty.
+
+        stream: its name. Raises LogError when one of them is damaged.
+        """
+        check_stream(stream)
+
+        def look(file: LogFile) -> tuple[object, object] | None:
+            head = file.head(stream)
+            if head == 0:
+                return None
+            [(_, first)] = self._decoded(stream, 0, 1, file)
+            return first, first if head == 1 else self._decoded(stream, head - 1, 1, file)[0][1]
+
+        return await self._do(look, None, quick=True)
+
     def watch(self, stream: str, after: int = 0) -> Watch:
         """See `Log.watch`: at once for what this log writes, within `poll` seconds for other processes."""
         check_stream(stream)

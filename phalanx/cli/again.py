@@ -86,12 +86,12 @@ def fork(options: AgainOptions) -> int:
     """A new run that has what a stored one had done before a step, and goes on from there, with changes or without."""
 
     def prepare() -> Work:
+        from phalanx.runtime.human import pause
         from phalanx.runtime.sqlite import SqliteLog
 
         limits, story = read_limits(options.limits), stored_run(options.run)
-        made = [key for key, call in story.calls.items() if call.is_made]
-        if options.at not in made:
-            hint = nearest(options.at, made)
+        if options.at not in story.calls:
+            hint = nearest(options.at, story.calls)
             raise WrongUse(
                 f"--at {options.at!r}: run {one_line(story.run_id)} has no such step{hint}; `phalanx show "
                 f"{one_line(story.run_id)}` lists them"
@@ -99,11 +99,9 @@ def fork(options: AgainOptions) -> int:
         team, log = _team(options, story), SqliteLog(runs_file())
 
         async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - what is recorded is not streamed
-            return await team.fork(story.run_id, options.at, log=log, limits=limits, on_event=see)
+            return await team.fork(story.run_id, options.at, log=log, limits=limits, human=pause, on_event=see)
 
-        # Its journal begins as the old team's did, so that with another one it can be forked again and not resumed.
-        changed = options.team is not None or options.model is not None or options.api_base is not None
-        return Work(team=team, start=start, log=log, kept=not changed)
+        return Work(team=team, start=start, log=log)
 
     return present(options.output, prepare)
 

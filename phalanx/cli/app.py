@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from . import stored
-from .exits import EXIT_CODES, USAGE, reported
+from .bench import bench
+from .exits import EXIT_CODES, USAGE, refused, reported
 from .words import ApiBase, AsJson, Debug, Limit, Model, Quiet, Save, Seed, TeamFile, end
 
 app = typer.Typer(
@@ -80,8 +81,11 @@ def run(
     end(work, debug)
 
 
-for command in (stored.runs, stored.show, stored.why, stored.resume, stored.replay, stored.fork, stored.export):
-    app.command(epilog=EXIT_CODES)(command)
+for command in (
+    stored.runs, stored.show, stored.why, stored.resume, stored.replay, stored.fork, stored.export, stored.import_,
+):  # fmt: skip
+    app.command(command.__name__.rstrip("_"), epilog=EXIT_CODES)(command)
+app.add_typer(bench)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -168,5 +172,6 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             # A terminal or a file that cannot hold a character gets its code instead of an error.
             stream.reconfigure(errors="backslashreplace")
-    with reported(debug=False):
-        typer.main.get_command(app)()
+    with reported(debug=False), refused():
+        # A code, and no exception, is what help and the version end with.
+        raise SystemExit(typer.main.get_command(app)(standalone_mode=False) or 0)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, PAUSED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, PAUSED, GATE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
 EXIT_CODES = """\b
 Exit codes:
@@ -20,6 +20,7 @@ Exit codes:
   4    stopped by a limit
   5    configuration: no model, no key, a setting that cannot work
   6    paused: it waits for an answer or a decision of yours
+  7    a condition of --fail-if holds
   130  interrupted (143: terminated)"""
 
 
@@ -28,6 +29,25 @@ def give_up(stream: IO[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Turn what the parser of the command line says of wrong words into one line on stderr and an exit code."""
+    try:
+        yield
+    except Exception as failure:
+        # Which library parses, and so the class of its errors, is typer's affair: they are known by what they can do.
+        if not hasattr(failure, "format_message"):
+            raise
+        from .failures import say
+
+        context = getattr(failure, "ctx", None)
+        if context is not None:
+            say(context.get_usage())
+        advice = "" if context is None else f"; {context.command_path} --help says more"
+        say(f"phalanx: error: {failure.format_message().rstrip('.')}{advice}")
+        raise SystemExit(getattr(failure, "exit_code", USAGE)) from None
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from .failures import WrongUse
 from .text import one_line
 
 if TYPE_CHECKING:
-    from phalanx.runtime.log import Log
     from phalanx.runtime.sqlite import SqliteLog
 
     from .story import Story
@@ -71,7 +70,7 @@ def new_journal() -> SqliteLog:
             # SQLite gives the files beside it the same rights.
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
 
-        async def try_out(log: Log) -> None:
+        async def try_out(log: SqliteLog) -> None:
             await log.append(RUNS, [])
 
         _with_log(file, try_out)
@@ -84,7 +83,7 @@ def new_journal() -> SqliteLog:
     return SqliteLog(file)
 
 
-def stored(work: Callable[[Log], Awaitable[T]]) -> T:
+def stored(work: Callable[[SqliteLog], Awaitable[T]]) -> T:
     """What is found in the file of runs, read in an event loop of its own; reading makes no file."""
     return _with_log(runs_file(), work)
 
@@ -93,14 +92,14 @@ def stored_run(given: str) -> Story:
     """The run that an id, the unique beginning of one, or "last" stands for. Raises WrongUse when there is none."""
     from .story import Story
 
-    async def read(log: Log) -> Story:
+    async def read(log: SqliteLog) -> Story:
         run_id = await find_run(log, given)
         return Story(run_id, [record for _, record in await log.read(f"{RUNS}{run_id}")])
 
     return stored(read)
 
 
-async def find_run(log: Log, given: str) -> str:
+async def find_run(log: SqliteLog, given: str) -> str:
     """The id that an id, the unique beginning of one, or "last" stands for. Raises WrongUse when that is not one."""
     ids = await run_ids(log)
     if given in ids:
@@ -116,7 +115,7 @@ async def find_run(log: Log, given: str) -> str:
     raise WrongUse(f"{len(found)} runs begin with {given!r}: {shown}; give more of the id")
 
 
-async def run_ids(log: Log) -> list[str]:
+async def run_ids(log: SqliteLog) -> list[str]:
     """The ids of all runs, the latest first."""
     ids = [stream.removeprefix(RUNS) for stream in await log.streams(RUNS)]
     began = {run_id: await _began(log, run_id) for run_id in ids}
@@ -138,19 +137,18 @@ def _common(one: str, other: str) -> int:
     return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
 
 
-async def _began(log: Log, run_id: str) -> float:
+async def _began(log: SqliteLog, run_id: str) -> float:
     """When a run began; an id that it was given by itself says so, of others the first record has to be read."""
     if _GIVEN.fullmatch(run_id):
         return int(run_id[:12], 16) / 1000
     try:
-        records = await log.read(f"{RUNS}{run_id}")
+        ends = await log.ends(f"{RUNS}{run_id}")
     except LogError:  # it is damaged: whoever wants to see it is told so
         return 0.0
-    time = getattr(records[0][1], "time", 0.0) if records else 0.0
-    return float(time)
+    return 0.0 if ends is None else float(getattr(ends[0], "time", 0.0))
 
 
-def _with_log(file: Path, work: Callable[[Log], Awaitable[T]]) -> T:
+def _with_log(file: Path, work: Callable[[SqliteLog], Awaitable[T]]) -> T:
     from phalanx.runtime.sqlite import SqliteLog
 
     async def read() -> T:

@@ -91,7 +91,7 @@ class LiveView:
         lines = list(_tree(progress.top))
         shown = lines if self._ended else _fit(lines, room)
         names = min(NAME, width // 3, max(len(guide) + 2 + Text(_name(row)).cell_len for guide, row in lines))
-        picture = [_line(guide, row, names, width, now) for guide, row in shown]
+        picture = [_line(guide, row, names, width, now, drawn=not self._ended) for guide, row in shown]
         if len(shown) < len(lines):
             picture.append(Text(f"… and {len(lines) - len(shown)} more", "dim"))
         total = f"{spent(progress.usage)}, {duration(progress.seconds(now))}"
@@ -118,10 +118,11 @@ def _fit(lines: list[tuple[str, Row]], room: int) -> list[tuple[str, Row]]:
     return [line for at, line in enumerate(lines) if at in kept]
 
 
-def _line(guide: str, row: Row, names: int, width: int, now: float) -> Text:
+def _line(guide: str, row: Row, names: int, width: int, now: float, *, drawn: bool) -> Text:
+    """A row as it is now. drawn: it will be again, so that what turns may turn."""
     mark, colour = MARKS.get(row.state, ("?", ""))
     if row.state == "working":
-        mark, colour = FRAMES[int(now * 10) % len(FRAMES)], "cyan"
+        mark, colour = (FRAMES[int(now * 10) % len(FRAMES)], "cyan") if drawn else ("…", "dim")
     line = Text(guide, "dim", no_wrap=True)
     line.append(f"{mark} ", colour)
     line.append_text(_cell(_name(row), names - len(guide) - 2, "bold" if row.rows else ""))

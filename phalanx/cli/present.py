@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phalanx.errors import LogError, ReplayDivergence, TeamError
+from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamError
 from phalanx.messages import Usage
 from phalanx.teams.result import TeamResult
 
@@ -99,7 +99,7 @@ def say_how_to_go_on(story: Story) -> None:
     for question in story.questions:
         _say_question(story.run_id, question.key, question.question, question.options)
     say_undecided(story)
-    if story.status in ("unfinished", "cancelled", "stopped") and not story.undecided:
+    if story.status in ("unfinished", "cancelled", "stopped", "failed") and not story.undecided:
         more = " --limit NAME=N" if story.status == "stopped" else ""
         say(f"to go on: {_resume(story.run_id)}{more}")
 
@@ -150,6 +150,9 @@ def _leave(output: Output, view: View, failure: BaseException, kept: bool) -> No
         say(f"to go on from there with the team as it is now: phalanx fork {_word(run_id)} --at {_word(broken.key)}")
     elif interrupted or isinstance(broken, LogError):
         say(f"to go on: {_resume(run_id)}")
+    elif isinstance(broken, TeamError):
+        more = " --limit NAME=N" if isinstance(broken, LimitExceeded) else ""
+        say(f"to go on when its cause is mended: {_resume(run_id)}{more}")
 
 
 def _no_result(view: View, usage: Usage) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`phalanx runs` and `phalanx export`: which runs there are, and one of them as a file."""
+"""`phalanx runs`, `phalanx export` and `phalanx import`: which runs there are, and one of them as a file."""
 
 from __future__ import annotations
 
@@ -7,24 +7,38 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
+
 from phalanx.errors import LogError
+from phalanx.messages import Usage
+from phalanx.runtime.events import RunFinished, RunStarted
 
 from .exits import COMPLETED
 from .failures import WrongUse, check_writable, say
-from .journal import RUNS, find_run, run_ids, runs_file, shortest, stored
+from .journal import RUNS, find_run, new_journal, run_ids, runs_file, shortest, stored
 from .story import Story
 from .text import columns, cut, json_line, money, one_line
 
 if TYPE_CHECKING:
-    from phalanx.runtime.log import Log
+    from phalanx.runtime.sqlite import SqliteLog
 
 HEAD = ("run", "when", "team", "task", "status", "calls", "cost")
 TEAM, TASK = 20, 40
 RIGHT = ("calls", "cost")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run as it stands in the list."""
+
+    start: RunStarted
+    status: str
+    usage: Usage
 
 
 def list_runs(*, as_json: bool, limit: int) -> int:
@@ -32,7 +46,7 @@ def list_runs(*, as_json: bool, limit: int) -> int:
     if limit < 1:
         raise WrongUse(f"--limit {limit}: give the number of runs to list, at least 1")
 
-    async def read(log: Log) -> tuple[list[str], list[Story | LogError]]:
+    async def read(log: SqliteLog) -> tuple[list[str], list[Listed | LogError]]:
         ids = await run_ids(log)
         return ids, [await _read(log, run_id) for run_id in ids[:limit]]
 
@@ -63,7 +77,7 @@ def export(given: str, file: Path | None, *, force: bool) -> int:
         if file.exists() and not force:
             raise WrongUse(f"{file} exists; give another name, or --force to write over it")
 
-    async def read(log: Log) -> list[str]:
+    async def read(log: SqliteLog) -> list[str]:
         from phalanx.runtime.export import export_run
 
         return await export_run(log, await find_run(log, given))
@@ -79,6 +93,27 @@ def export(given: str, file: Path | None, *, force: bool) -> int:
     return COMPLETED
 
 
+def import_run_from(file: Path) -> int:
+    """Put an exported run into the file of runs, and write its id to stdout."""
+    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        # Halves of characters, which JSON may hold, stay what they are; nothing but a line feed ends a line.
+        lines = raw.decode("utf-8", "surrogatepass").split("\n")
+    except UnicodeDecodeError:
+        raise WrongUse(f"{file} is not UTF-8 text, and so no exported run") from None
+    lines = lines[:-1] if lines[-1] == "" else lines
+
+    async def work() -> str:
+        from phalanx.runtime.export import import_run
+
+        async with log:
+            return await import_run(lines, log)
+
+    log = new_journal()
+    print(anyio.run(work))
+    return COMPLETED
+
+
 def _write(file: Path, raw: bytes) -> None:
     """Put a file in its place in one piece, so that no half of one is ever taken for it."""
     half = file.with_name(f"{file.name}.{os.getpid()}.part")
@@ -91,37 +126,42 @@ def _write(file: Path, raw: bytes) -> None:
         raise
 
 
-async def _read(log: Log, run_id: str) -> Story | LogError:
+async def _read(log: SqliteLog, run_id: str) -> Listed | LogError:
+    """What the first and the last record say; all of a run is read only when it has not ended."""
     try:
-        return Story(run_id, [record for _, record in await log.read(f"{RUNS}{run_id}")])
+        first, last = await log.ends(f"{RUNS}{run_id}") or (None, None)
+        if isinstance(first, RunStarted) and isinstance(last, RunFinished):
+            return Listed(first, last.status, last.usage)
+        story = Story(run_id, [record for _, record in await log.read(f"{RUNS}{run_id}")])
     except LogError as problem:
         return problem
+    return Listed(story.start, story.status, story.usage)
 
 
-def _facts(run_id: str, story: Story | LogError) -> dict[str, object]:
-    if isinstance(story, LogError):
-        return {"run_id": run_id, "status": None, "error": str(story)}
+def _facts(run_id: str, run: Listed | LogError) -> dict[str, object]:
+    if isinstance(run, LogError):
+        return {"run_id": run_id, "status": None, "error": str(run)}
     return {
         "run_id": run_id,
-        "began": story.began,
-        "team": story.start.name,
-        "formation": story.start.formation,
-        "task": story.start.task,
-        "status": story.status,
-        "calls": story.usage.calls,
-        "tokens": story.usage.tokens,
-        "cost": story.usage.cost,
-        "forked_from": None if story.forked is None else story.forked.forked_from,
+        "began": run.start.time,
+        "team": run.start.name,
+        "formation": run.start.formation,
+        "task": run.start.task,
+        "status": run.status,
+        "calls": run.usage.calls,
+        "tokens": run.usage.tokens,
+        "cost": run.usage.cost,
+        "forked_from": run.start.forked_from,
         "error": None,
     }
 
 
-def _row(brief: str, story: Story | LogError) -> tuple[str, ...]:
-    if isinstance(story, LogError):
+def _row(brief: str, run: Listed | LogError) -> tuple[str, ...]:
+    if isinstance(run, LogError):
         return (one_line(brief), "", "", "", "unreadable", "", "")
-    start, usage = story.start, story.usage
+    start, usage = run.start, run.usage
     return (
-        one_line(brief), when(story.began), one_line(start.name, TEAM), one_line(start.task, TASK), story.status,
+        one_line(brief), when(start.time), one_line(start.name, TEAM), one_line(start.task, TASK), run.status,
         f"{usage.calls:,}", money(usage),
     )  # fmt: skip
 

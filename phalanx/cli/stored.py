@@ -155,3 +155,17 @@ def export(
         return write_run(run, file, force=force)
 
     end(work, debug)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help='What `phalanx export` wrote; "-" reads it from stdin.')],
+    debug: Debug = False,
+) -> None:
+    """Keep a run that was exported, here or elsewhere; its id goes to stdout."""
+
+    def work() -> int:
+        from .runs import import_run_from
+
+        return import_run_from(file)
+
+    end(work, debug)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -46,11 +46,6 @@ class Call:
     usage: Usage = Usage()
     result: Completion | ToolResult | str | None = None
     error: str | None = None
-
-    @property
-    def is_made(self) -> bool:
-        """Whether it was made at all, and not refused before."""
-        return self.request is not None
 
     @property
     def said(self) -> str:
@@ -130,7 +125,8 @@ class Story:
 
     askings: of the team itself; those of nested teams are inside. calls: all, by their keys. status: how it ended, or
     "unfinished" when it was killed or still works. questions: what it waits for. undecided: steps that must not be
-    repeated and whose end is unknown. spec: the team as YAML, if the journal holds it.
+    repeated and whose end is unknown. spec: the team as YAML, if the journal holds it. limits: those that were given
+    to the run, by the last word on them.
     Raises LogError when the records do not say how the run began.
     """
 
@@ -145,6 +141,7 @@ class Story:
         self.status, self.text = "unfinished", ""
         self.reason: str | None = None
         self.forked: RunResumed | None = None
+        self.limits: Mapping[str, object] | None = start.limits
         self.askings: list[Asking] = []
         self.notes: list[Note] = []
         self.loose: list[Call] = []
@@ -196,6 +193,7 @@ class Story:
             case RunResumed():
                 self.status, self.reason, self.ended = "unfinished", None, None
                 self.forked = event if event.forked_from is not None else self.forked
+                self.limits = self.limits if event.limits is None else event.limits
             case RunFinished():
                 self.status, self.text, self.reason = event.status, event.text, event.stop_reason
                 self.ended = event.time

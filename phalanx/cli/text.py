@@ -119,6 +119,10 @@ def advised(message: str) -> str:
 
 
 _ADVICE = (
+    (
+        r"run '([^']+)' is being worked on by (.+); wait for its end, or end that first, then resume it",
+        r"run \1 is being worked on by \2; watch it with `phalanx show \1 --follow`, or end that first",
+    ),
     (r"raise Limits\((\w+)=…\)", r"allow more with --limit \1=N, or under limits: in the team file"),
     (
         r"give it with Agent\(…, price=Price\([^)]*\)\)",

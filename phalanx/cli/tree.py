@@ -48,6 +48,9 @@ def headline(story: Story) -> list[str]:
     reason = f" ({advised(one_line(story.reason))})" if story.reason else ""
     took = duration(story.seconds)
     lines.append(f"began {when(story.began)}, {story.status}{reason} after {took}: {spent(story.usage)}")
+    for whose, limits in (("of this run", story.limits), ("of its team", start.team_limits)):
+        if limits:
+            lines.append(f"limits {whose}: {', '.join(f'{name}={value}' for name, value in limits.items())}")
     return [*lines, f"task: {one_line(start.task)}"]
 
 
@@ -74,6 +77,8 @@ def facts(story: Story, *, prompts: bool) -> dict[str, object]:
         "usage": _usage(story.usage),
         "models": story.models,
         "forked_from": None if forked is None else {"run_id": forked.forked_from, "at": forked.at},
+        "limits": None if not story.limits else dict(story.limits),
+        "team_limits": None if not start.team_limits else dict(start.team_limits),
         "askings": [_asking(each, prompts) for each in story.askings],
         "calls": [_call(each, prompts) for each in story.loose],
         "questions": [
@@ -116,8 +121,6 @@ def _children(askings: list[Asking], calls: list[Call], notes: list[Note], depth
 
 
 def _told(call: Call, indent: str, prompts: bool) -> Iterator[str]:
-    if not call.is_made:  # a limit refused it, which is a note of its own
-        return
     ended = call.status if call.error is None else f"{call.status}: {advised(one_line(call.error))}"
     took = "" if call.seconds is None else f", {duration(call.seconds)}"
     yield f"{indent}{one_line(call.key)}: {one_line(call.name)}, {ended}{took}"
