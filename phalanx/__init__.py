@@ -66,16 +66,20 @@ if TYPE_CHECKING:
     from phalanx.errors import ToolNotFoundError as ToolNotFoundError
     from phalanx.errors import ValidationError as ValidationError
     from phalanx.errors import VictorError as VictorError
+    from phalanx.formations.adaptive import Adaptive as Adaptive
     from phalanx.formations.base import Answer as Answer
     from phalanx.formations.consensus import Consensus as Consensus
     from phalanx.formations.debate import Debate as Debate
     from phalanx.formations.flat import Flat as Flat
     from phalanx.formations.hierarchical import Hierarchical as Hierarchical
+    from phalanx.formations.mixture import Mixture as Mixture
     from phalanx.formations.parallel import Parallel as Parallel
     from phalanx.formations.pipeline import Pipeline as Pipeline
     from phalanx.formations.receipts import Receipt as Receipt
     from phalanx.formations.receipts import receipts_of as receipts_of
+    from phalanx.formations.reflect import Reflect as Reflect
     from phalanx.formations.team_run import TeamRun as TeamRun
+    from phalanx.formations.vote import Vote as Vote
     from phalanx.messages import Message as Message
     from phalanx.messages import Price as Price
     from phalanx.messages import ToolCall as ToolCall
@@ -111,15 +115,19 @@ _HOMES = {
     "phalanx.errors": "AgentError ConfigurationError InvalidToolSchemaError LLMCallError LimitExceeded "
     "MaxIterationsError MemberFailed PhalanxError ProviderError QuorumMissed ResponseParseError SpecError TeamError "
     "ToolError ToolExecutionError ToolNotFoundError ValidationError VictorError",
+    "phalanx.formations.adaptive": "Adaptive",
     "phalanx.formations.base": "Answer",
     "phalanx.formations.consensus": "Consensus",
     "phalanx.formations.debate": "Debate",
     "phalanx.formations.flat": "Flat",
     "phalanx.formations.hierarchical": "Hierarchical",
     "phalanx.formations.receipts": "Receipt receipts_of",
+    "phalanx.formations.mixture": "Mixture",
     "phalanx.formations.parallel": "Parallel",
     "phalanx.formations.pipeline": "Pipeline",
+    "phalanx.formations.reflect": "Reflect",
     "phalanx.formations.team_run": "TeamRun",
+    "phalanx.formations.vote": "Vote",
     "phalanx.messages": "Message Price ToolCall ToolResult Usage",
     "phalanx.runtime.board": "Blackboard",
     "phalanx.runtime.bus": "EventBus Events",

@@ -80,9 +80,9 @@ class Sampling(Construction):
         proposers: who propose; one alone proposes several times (Self-MoA). aggregator: who writes the answer (default:
         the first proposer). layers: all of them, the aggregator's included: 2 is proposals and an aggregation.
         proposals: in each layer, by the proposers in turn (default: one of each, or five of a single one).
-        proposal_tokens: the most that others are shown of one proposal. temperature: of members given by name (default:
-        an agent's own, 0.7). quorum: how many proposals of a layer must come. deadline: seconds for each layer of
-        proposals. Other keywords: TeamOptions.
+        proposal_tokens: the most that others are shown of one proposal. temperature: of proposers given by name
+        (default: an agent's own, 0.7). quorum: how many proposals of a layer must come. deadline: seconds for each
+        layer of proposals. Other keywords: TeamOptions.
 
         Returns the team. Raises ConfigurationError for a proposer who would never be asked.
         """

@@ -226,7 +226,10 @@ def test_every_field_of_a_public_value_is_named_in_its_class(public: Public) -> 
     assert not missing, f"{public.path} does not say what {', '.join(missing)} is"
 
 
-@pytest.mark.parametrize("name", ["hierarchical", "flat", "pipeline", "parallel", "consensus", "debate"])
+@pytest.mark.parametrize(
+    "name",
+    ["hierarchical", "flat", "pipeline", "parallel", "consensus", "debate", "vote", "mixture", "reflect", "adaptive"],
+)
 @pytest.mark.parametrize("home", [AgentTeam, Formation])
 def test_help_on_a_constructor_is_enough_to_use_it(home: type, name: str) -> None:
     """Without looking anything up: its own options, and those that every team takes."""
