@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 
@@ -11,7 +12,7 @@ from phalanx.messages import Data
 from .grouping import Grouped
 from .record import Attempt, Ballots
 from .statistics.intervals import Estimate, accuracy
-from .statistics.sampling import item_means
+from .statistics.paired import paired_difference
 from .statistics.transitions import Transitions
 from .statistics.votes import EffectiveVotes, agreement_when_wrong, effective_votes
 
@@ -38,12 +39,12 @@ class Diagnosis(Data):
 
     draft: what one member alone is worth before it hears another, on average over members. vote: the vote of the
     drafts. final: the answer that the system gave. The three are of the same items, those with ballots (`attempts` of
-    `of`); where `final` is not above `vote`, talking won nothing. coverage: the share of items of which some draft is
-    wholly right: what a perfect choice among them would reach. turns: between consecutive rounds. decided: from the
-    vote of the drafts to the final answer. votes: how many independent votes the drafts amount to, with the
-    correlation of their errors; None with a single member. same_wrong: of two members who are both wrong, how often
-    they say the same. abstained: the share of drafts from which no answer could be read. An answer counts as right
-    in a table of turns when it has full credit.
+    `of`). talked: final less vote with its paired interval, which is what talking won; None without a round of it.
+    coverage: the share of items of which some draft is wholly right: what a perfect choice among them would reach.
+    turns: between consecutive rounds. decided: from the vote of the drafts to the final answer. votes: how many
+    independent votes the drafts amount to, with the correlation of their errors; None with a single member.
+    same_wrong: of two members who are both wrong, how often they say the same. abstained: the share of drafts from
+    which no answer could be read. An answer counts as right in a table of turns when it has full credit.
     """
 
     system: str
@@ -53,6 +54,7 @@ class Diagnosis(Data):
     draft: Estimate
     vote: Estimate
     final: Estimate
+    talked: Estimate | None
     coverage: Estimate
     turns: tuple[Turn, ...]
     decided: Transitions
@@ -84,25 +86,30 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
     if not held:
         return None
 
-    def mean(values: Iterable[tuple[str, float]]) -> Estimate:
-        by_item = item_means(values)
+    def mean(by_item: Mapping[str, float]) -> Estimate:
         return accuracy(list(by_item.values()), clusters=group.clusters(by_item), level=level)
 
     drafts = [rounds[0] for _, rounds in held]
     given = [choice for draft in drafts for choice in draft.choices.values()]
     rows = _rows(held)
     members = list(dict.fromkeys(member for draft in rows for member in draft.choices))
+    last = max(len(rounds) for _, rounds in held) - 1
+    final = _by_item((each.item, each.score) for each, _ in held)
+    voted = _by_item((each.item, rounds[0].decided) for each, rounds in held)
+    talked = None
+    if last:
+        pairs = list(final.values()), list(voted.values())
+        talked = paired_difference(*pairs, clusters=group.clusters(final), level=level)
     return Diagnosis(
         system=group.system.name,
         attempts=len(held),
         of=len(group.attempts),
-        rounds=max(len(rounds) for _, rounds in held) - 1,
-        draft=mean(
-            (each.item, fmean(_worth(rounds[0], member) for member in rounds[0].choices)) for each, rounds in held
-        ),
-        vote=mean((each.item, rounds[0].decided) for each, rounds in held),
-        final=mean((each.item, each.score) for each, _ in held),
-        coverage=mean((each.item, float(any(_rights(rounds[0]).values()))) for each, rounds in held),
+        rounds=last,
+        draft=mean(_by_item((each.item, _one(rounds[0])) for each, rounds in held)),
+        vote=mean(voted),
+        final=mean(final),
+        talked=talked,
+        coverage=mean(_by_item((each.item, float(any(_rights(rounds[0]).values()))) for each, rounds in held)),
         turns=tuple(_turns([rounds for _, rounds in held])),
         decided=_table((_right(rounds[0].decided), _right(each.score)) for each, rounds in held),
         votes=_effective(rows, members, level) if len(members) > 1 else None,
@@ -111,14 +118,24 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
     )
 
 
+def _by_item(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The mean over the repeats of each item."""
+    found: dict[str, list[float]] = {}
+    for item, value in values:
+        found.setdefault(item, []).append(value)
+    return {item: each[0] if len(each) == 1 else fmean(each) for item, each in found.items()}
+
+
 def _rounds(attempt: Attempt) -> list[Ballots]:
     """Its rounds in order; a round that was written twice counts as it was last."""
+    if len(attempt.ballots) < 2:
+        return list(attempt.ballots)
     return [each for _, each in sorted({each.round: each for each in attempt.ballots}.items())]
 
 
 def _one(draft: Ballots) -> float:
     """What one draft is worth on average over the members."""
-    return fmean(_worth(draft, member) for member in draft.choices)
+    return sum(_worth(draft, member) for member in draft.choices) / len(draft.choices)
 
 
 def _worth(ballots: Ballots, member: str) -> float:
@@ -135,12 +152,9 @@ def _rights(ballots: Ballots) -> dict[str, bool]:
 
 
 def _table(pairs: Iterable[tuple[bool, bool]]) -> Transitions:
-    found = list(pairs)
+    found = Counter(pairs)
     return Transitions(
-        kept=found.count((True, True)),
-        broke=found.count((True, False)),
-        fixed=found.count((False, True)),
-        missed=found.count((False, False)),
+        kept=found[True, True], broke=found[True, False], fixed=found[False, True], missed=found[False, False]
     )
 
 

@@ -34,7 +34,7 @@ class Grouped:
     @cached_property
     def scores(self) -> dict[str, float]:
         """The mean score of each item over its repeats; items that were not run are not among them."""
-        return {item: fmean(each.score for each in made) for item, made in self.by_item.items()}
+        return {item: _mean([each.score for each in made]) for item, made in self.by_item.items()}
 
     def costs(self, unit: CostUnit) -> dict[str, float | None]:
         """The mean cost of each item over its repeats; None where it is unknown for one of them."""
@@ -66,7 +66,7 @@ def group(comparison: Comparison) -> list[Grouped]:
         if attempt.item not in places:
             raise ValidationError(f"{attempt.system!r} has an attempt at {attempt.item!r}, which is no item of it")
         made = found[attempt.system].setdefault(attempt.item, [])
-        if any(each.repeat == attempt.repeat for each in made):
+        if made and any(each.repeat == attempt.repeat for each in made):
             raise ValidationError(f"{attempt.system!r} has repeat {attempt.repeat} of {attempt.item!r} twice")
         if not 0 <= attempt.repeat < comparison.repeats:
             raise ValidationError(
@@ -79,9 +79,17 @@ def group(comparison: Comparison) -> list[Grouped]:
     for system in comparison.systems:
         made_by = found[system.name]
         ordered = sorted(made_by, key=places.__getitem__)
-        by_item = {item: sorted(made_by[item], key=lambda each: each.repeat) for item in ordered}
+        by_item = {item: _in_order(made_by[item]) for item in ordered}
         groups.append(Grouped(system, by_item, by_id))
     return groups
+
+
+def _in_order(made: list[Attempt]) -> list[Attempt]:
+    return made if len(made) == 1 else sorted(made, key=lambda each: each.repeat)
+
+
+def _mean(values: list[float]) -> float:
+    return values[0] if len(values) == 1 else fmean(values)
 
 
 def _mean_cost(made: list[Attempt], unit: CostUnit) -> float | None:

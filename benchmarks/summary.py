@@ -284,10 +284,10 @@ def _front(
     run: Sequence[Grouped], comparison: Comparison, unit: CostUnit, level: float
 ) -> tuple[Front | None, list[str]]:
     """The front over the items that all of them have; a system that shares none with the others is left out."""
-    common: list[str] = []
+    common: dict[str, None] = {}
     kept: list[Grouped] = []
     for each in sorted(run, key=lambda each: -len(each.scores)):
-        shared = [item for item in each.scores if item in common] if kept else list(each.scores)
+        shared = {item: None for item in each.scores if not kept or item in common}
         if shared:
             common, kept = shared, [*kept, each]
     kept.sort(key=run.index)
@@ -326,7 +326,7 @@ def _notes(
         ("Failed attempts, which score 0", [(each, each.failed) for each in run]),
         ("Attempts whose price is not known", [(each, each.unpriced) for each in run]),
     ):
-        told = [f"{each.system.name} {many:,} of {each.attempts + each.not_run:,}" for each, many in parts if many]
+        told = [f"{each.system.name} ({many:,} of {each.attempts + each.not_run:,})" for each, many in parts if many]
         if told:
             notes.append(f"{words}: {', '.join(told)}.")
     guessed = [each.system.name for each in run if each.estimated]

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from .statistics.transitions import Transitions
-from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
+from .wording import AN_ITEM, cost, count, duration, facts, gap, money, percent, percents, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,6 +133,11 @@ def told(diagnosis: Diagnosis) -> list[str]:
         words.append(f"Round {turn.before} to {turn.after}, members' answers: {inequality(turn.members)}")
     if diagnosis.rounds:
         words.append(f"Vote of the drafts to the final answer: {inequality(diagnosis.decided)}")
+    if diagnosis.talked is not None:
+        won = diagnosis.talked
+        words.append(
+            f"Talking changed the accuracy of the vote by {points(won.value)} points {gap(won)} ({won.facts})."
+        )
     if diagnosis.votes is not None:
         words.append(f"{_capital(str(diagnosis.votes))}.")
     if diagnosis.same_wrong is not None:

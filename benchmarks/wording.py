@@ -36,6 +36,14 @@ def points(difference: float) -> str:
     return signed(100 * difference, 1)
 
 
+def gap(found: Estimate, sign: int = 1) -> str:
+    """The interval of a difference in points: "[+1.2, +5.0]"; sign -1 turns it round."""
+    if found.low is None or found.high is None:
+        return "[unknown]"
+    low, high = sorted((sign * found.low, sign * found.high))
+    return f"[{points(low)}, {points(high)}]"
+
+
 def signed(number: float, digits: int) -> str:
     """A number with its sign, a true minus, and nothing before a zero."""
     rounded = round(number, digits)
@@ -97,19 +105,19 @@ def sentence(verdict: Verdict, unit: CostUnit) -> str:
     found = verdict.difference
     at = times(verdict, unit)
     if verdict.kind == "tied":
-        inside = f"{points(found.value)} {_ends(found, 1)}"
+        inside = f"{points(found.value)} {gap(found)}"
         return f"{verdict.a} and {verdict.b} are tied within ±{100 * verdict.margin:g} points: {inside}, {at}."
     if verdict.kind == "not enough items":
         need = "more items are needed"
         if verdict.more_items is not None:
             need = f"{verdict.more_items:,} more needed for a margin of {100 * verdict.margin:g} points"
-        seen = f"{points(found.value)} points {_ends(found, 1)}"
+        seen = f"{points(found.value)} points {gap(found)}"
         told = f"Not enough items to tell {verdict.a} from {verdict.b} ({need}): {seen}, {at}."
         if found.low is not None and found.high is not None and verdict.adjusted and not found.low <= 0 <= found.high:
             told += f" The interval excludes 0, but among {verdict.adjusted.family} comparisons that may be chance."
         return told
     sign = 1 if verdict.kind == "better" else -1
-    size = f"{100 * sign * found.value:.1f} points {_ends(found, sign)}"
+    size = f"{100 * sign * found.value:.1f} points {gap(found, sign)}"
     return f"{verdict.a} is {verdict.kind} than {verdict.b} by {size} {at}."
 
 
@@ -125,10 +133,3 @@ def facts(verdict: Verdict) -> str:
         return f"{verdict.difference.facts}; {tested}"
     family = f"Holm over {verdict.adjusted.family}: p={verdict.adjusted.adjusted:.3g}"
     return f"{verdict.difference.facts}; {tested}; {family}"
-
-
-def _ends(found: Estimate, sign: int) -> str:
-    if found.low is None or found.high is None:
-        return "[unknown]"
-    low, high = sorted((sign * found.low, sign * found.high))
-    return f"[{points(low)}, {points(high)}]"

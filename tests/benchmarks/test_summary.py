@@ -67,8 +67,8 @@ def test_a_failure_stays_in_the_denominator_and_what_was_not_run_is_counted() ->
     assert found.accuracy is not None
     assert found.accuracy.value == pytest.approx(2 / 3)
     assert (found.failed, found.undecided, found.completed, found.not_run, found.items) == (1, 1, 1, 2, 3)
-    assert "Failed attempts, which score 0: a 1 of 5." in told.notes
-    assert "Attempts not run: a 2 of 5." in told.notes
+    assert "Failed attempts, which score 0: a (1 of 5)." in told.notes
+    assert "Attempts not run: a (2 of 5)." in told.notes
 
 
 def test_an_unknown_price_is_not_zero() -> None:
@@ -77,7 +77,7 @@ def test_an_unknown_price_is_not_zero() -> None:
     assert told.standing("a").usd is None
     assert told.standing("a").unpriced == 1
     assert told.unit == "tokens"
-    assert "Attempts whose price is not known: a 1 of 2." in told.notes
+    assert "Attempts whose price is not known: a (1 of 2)." in told.notes
 
 
 def test_cost_is_money_where_all_is_priced_and_the_sum_is_exact() -> None:

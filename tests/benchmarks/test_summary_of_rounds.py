@@ -10,6 +10,7 @@ from phalanx.benchmarks import summary
 from phalanx.benchmarks.diagnosis import Diagnosis
 from phalanx.benchmarks.record import Comparison
 from phalanx.benchmarks.statistics.intervals import wilson
+from phalanx.benchmarks.statistics.paired import paired_difference
 from phalanx.benchmarks.table import told
 from tests.benchmarks.comparisons import attempt, ballots, comparison, debate, items
 
@@ -36,6 +37,13 @@ def test_the_three_accuracies_are_of_one_draft_the_vote_of_the_drafts_and_the_an
     assert found.coverage == wilson(3, 4)
     assert found.rounds == 1
     assert found.abstained == pytest.approx(1 / 12)
+
+
+def test_what_talking_won_is_the_answer_less_the_vote_of_the_drafts_on_the_same_items() -> None:
+    found = only(debate(ROWS * 20))
+    assert found.talked == paired_difference([1.0, 1.0, 0.0, 0.0] * 20, [1.0, 0.0, 1.0, 0.0] * 20)
+    assert "Talking changed the accuracy of the vote by 0.0 points [" in " ".join(told(found))
+    assert only(debate([[[YES, YES, NO]]])).talked is None
 
 
 def test_the_flips_of_members_and_of_votes_are_counted_by_hand() -> None:
