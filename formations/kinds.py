@@ -10,9 +10,9 @@ from .debate import Debate
 from .flat import Flat
 from .handoff import Handoff
 from .hierarchical import Hierarchical
-from .market import Market
 from .ledger import Ledger
 from .map_reduce import MapReduce
+from .market import Market
 from .mixture import Mixture
 from .panel import Panel
 from .parallel import Parallel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -15,6 +14,7 @@ from .options import Construction, TeamOptions, made, with_team_options
 
 if TYPE_CHECKING:
     from phalanx.formations.aggregate import Aggregation
+    from phalanx.formations.pieces import By
 
 # Each formation is imported where it is built, so that a team of another one does not wait for it.
 
@@ -54,10 +54,7 @@ class Steering(Construction):
         """
         from phalanx.formations.router import Router
 
-        # Agents, roles and teams are no functions, whatever else they are.
-        by_function = inspect.isroutine(router) or (
-            callable(router) and not isinstance(router, str | Role | Agent) and not hasattr(router, "run_inside")
-        )
+        by_function = _is_function(router)
         formation = made(
             Router,
             choose=router if by_function else None, top=top, min_confidence=min_confidence, aggregation=aggregation,
@@ -91,3 +88,90 @@ class Steering(Construction):
         from phalanx.formations.handoff import Handoff
 
         return cls(members, formation=made(Handoff, max_handoffs=max_handoffs, note_tokens=note_tokens), **options)
+
+    @classmethod
+    @with_team_options
+    def map_reduce(
+        cls,
+        mappers: Who | Sequence[Who],
+        reducer: Who,
+        *,
+        split: By | Callable[[Task], object] | Who = "paragraphs",
+        piece_tokens: int = 4000,
+        max_pieces: int = 16,
+        concurrency: int | None = None,
+        fan_in: int = 4,
+        reduce_tokens: int = 24_000,
+        quorum: int | float | None = 0.5,
+        deadline: float | None = None,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """A long task in pieces: split, each piece worked on by itself, the results merged in a tree.
+
+        What is split is the task's context; without one, the first paragraph of the task is what is to be done, and
+        the rest is split. Pieces that fail are named to the reducer, and in `receipts_of(result.board)`.
+
+        mappers: one member, or several that are given pieces in turn. reducer: merges the results. split:
+        "paragraphs", "lines" or "tokens" (by size alone); a function of the task that gives a list of texts; or a
+        member (an agent, a role, another name) who splits. piece_tokens: the most of a piece, as estimated.
+        max_pieces: more are refused before anything is spent. concurrency: how many pieces at the same time (None:
+        all). fan_in: how many results are merged at once. reduce_tokens: the most of results that one merging is
+        shown. quorum: how many pieces must be worked on, as a number or a part. deadline: seconds for all of them.
+        Other keywords: TeamOptions.
+
+        Returns the team. The status of its result is "partial" when pieces are missing. Raises ConfigurationError or
+        ValidationError for options that do not fit. Its run raises QuorumMissed when too few pieces are worked on,
+        ValidationError for a task of too many pieces.
+        """
+        from phalanx.formations.map_reduce import MapReduce
+
+        by_member = not _is_function(split) and split not in ("paragraphs", "lines", "tokens")
+        formation = made(
+            MapReduce,
+            split="member" if by_member else split, piece_tokens=piece_tokens, max_pieces=max_pieces,
+            concurrency=concurrency, fan_in=fan_in, reduce_tokens=reduce_tokens, quorum=quorum, deadline=deadline,
+        )  # fmt: skip
+        seats = seats_of(reducer=reducer, splitter=split if by_member else None)
+        several = isinstance(mappers, Sequence) and not isinstance(mappers, str)
+        return cls(mappers if several else [mappers], formation=formation, seats=seats, **options)
+
+    @classmethod
+    @with_team_options
+    def ledger(
+        cls,
+        lead: Who,
+        workers: Sequence[Who],
+        *,
+        max_steps: int = 12,
+        max_stalls: int = 2,
+        max_replans: int = 2,
+        result_tokens: int = 2000,
+        view_tokens: int = 16_000,
+        **options: Unpack[TeamOptions],
+    ) -> Self:
+        """A lead who keeps a ledger of facts and plan, and one of progress, and plans anew when the work is stuck.
+
+        Step by step the lead says whether the task is done, goes in circles, gets on, and who goes on with what. That
+        nothing can be found is a way to be done. Both ledgers stand on the board, in the region "ledger".
+
+        lead: who leads. workers: who do the steps. max_steps: how many at most. max_stalls: how many steps may stall
+        before the ledger is written anew: steps that the lead sees no progress in, that fail, or that repeat something.
+        max_replans: how often that happens before the lead has to answer. result_tokens: the most that is shown of one
+        step's result. view_tokens: the most that is shown of all of them. Other keywords: TeamOptions.
+
+        Returns the team. The status of its result is "partial" when the work did not come to an end by itself. Raises
+        ConfigurationError without a lead or workers, AccessDenied when the lead's role forbids delegating. Its run
+        raises MemberFailed when the lead writes no ledger.
+        """
+        from phalanx.formations.ledger import Ledger
+
+        formation = made(
+            Ledger, max_steps=max_steps, max_stalls=max_stalls, max_replans=max_replans, result_tokens=result_tokens,
+            view_tokens=view_tokens,
+        )  # fmt: skip
+        return cls(workers, formation=formation, seats=seats_of(lead=lead), **options)
+
+
+def _is_function(given: object) -> bool:
+    """Whether this is the user's own function; agents, roles, teams and names are none, whatever else they are."""
+    return callable(given) and not isinstance(given, str | Role | Agent) and not hasattr(given, "run_inside")
