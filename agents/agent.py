@@ -13,7 +13,7 @@ from phalanx.runtime.events import Token
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.run import Listener, Run
 from phalanx.runtime.stream import EventStream
-from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, Settings
+from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
 
 from . import options as keywords
 from .card import card
@@ -23,6 +23,7 @@ from .memory import AgentMemory
 from .models.adjust import Streamed
 from .models.model import Model, close
 from .models.resolve import adjusted, resolve, resolve_now
+from .models.surroundings import current_settings
 from .output import Shape
 from .perform import perform
 from .prompts import Prompts
@@ -111,7 +112,7 @@ class Agent:
             self.role = self.role.model_copy(update={"skills": (*self.role.skills, *known)})
         self.name = keywords.text("name", name) or self.role.name
         self.instructions = self.options.instructions or ""
-        environment = Settings.from_environment()
+        environment = current_settings()
         warmth = environment.temperature if temperature is None else temperature
         self.temperature = keywords.in_range("temperature", DEFAULT_TEMPERATURE if warmth is None else warmth, 0, 2)
         self.max_tokens = keywords.whole("max_tokens", max_tokens, 1)

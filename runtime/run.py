@@ -85,7 +85,7 @@ class Execution:
         self.busy = 0
         self.idle: anyio.Event | None = None
         self.pending: list[AnyEvent] = []
-        self.flushing = anyio.Lock(fast_acquire=True)
+        self.flushing: anyio.Lock | None = None
         if playback is not None:
             playback.check_decided()
             self.time = playback.start.time
@@ -121,6 +121,8 @@ class Execution:
         if self.log.instant:
             await self._write()
             return
+        if self.flushing is None:
+            self.flushing = anyio.Lock(fast_acquire=True)
         async with self.flushing:
             await self._write()
 

@@ -17,6 +17,7 @@ from .model import Model
 from .names import DEFAULT_MODELS, KEY_VARIABLES, check_provider, is_provider
 from .ollama import installed
 from .retry import RetryConfig, Retrying
+from .surroundings import current_settings
 
 # What an Agent passes on to its model object, and what it sends with each request.
 TRANSPORT = ("api_base", "api_key", "api_version", "organization", "timeout", "extra_headers", "path")
@@ -86,7 +87,7 @@ def resolve(
     if given is not None and not isinstance(given, str):
         _refuse(more, f"the {type(given).__name__}")
         return adjusted(_adapted(given), price=price, retry=retry)
-    settings = environment or Settings.from_environment()
+    settings = environment or current_settings()
     # At an address of its own there may stand a gateway that speaks as one of these do.
     if isinstance(model, str) and isinstance(provider, str) and "api_base" not in more:
         _agree(model, provider)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import count
+
+from phalanx.settings import Settings
 
 _numbers = count(1)
 _last: tuple[int, Mapping[object, object]] = (0, {})
@@ -20,3 +23,13 @@ def environment() -> int:
         number = next(_numbers)
         _last = number, dict(held)
     return number
+
+
+def current_settings() -> Settings:
+    """The PHALANX_* variables as they are now. Raises ConfigurationError as `Settings.from_environment` does."""
+    return _settings(environment())
+
+
+@lru_cache(4)
+def _settings(_environment: int) -> Settings:
+    return Settings.from_environment()
