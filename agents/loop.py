@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from phalanx.errors import (
     ConfigurationError,
@@ -171,6 +172,8 @@ class _Conversation:
         results = await together(
             [partial(use, branch, turn.tools, call, turn.approve) for branch, call in zip(branches, calls, strict=True)]
         )
+        # A tool may have swallowed a cancellation: whoever cancelled wants no further call.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         self.calls += calls
         for call, result in zip(calls, results, strict=True):
             self._note(call, result)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phalanx.errors import LimitExceeded
 from phalanx.messages import About, Message
 from phalanx.runtime.events import RunFinished, RunStarted
-from phalanx.runtime.limits import Limits
+from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.run import Listener, Run
 
 from .loop import take
@@ -27,7 +27,7 @@ async def perform(
     *,
     tools: Sequence[object] | None = None,
     output: type | None = None,
-    limits: Limits | None = None,
+    limits: Limits | Mapping[str, float] | None = None,
     seed: int = 0,
     run_id: str | None = None,
     on_event: Listener | None = None,
@@ -41,6 +41,7 @@ async def perform(
     its answer in pieces. history: what was said before. plain: the task is said as it stands, as in a conversation.
     Returns and raises what Agent.run does.
     """
+    limits = as_limits(limits)
     model = await agent.model_or(None)
     seconds = min((each.seconds for each in (agent.limits, limits) if each and each.seconds is not None), default=None)
     listeners = () if on_event is None else (on_event,)
@@ -64,10 +65,10 @@ async def perform(
     for warning in (*agent.tools.warnings, *news):
         run.warn(warning)
     hooks = (*agent.hooks, *job.hooks)
-    job.status = "running"
-    await call_hooks(run.warn, hooks, "on_start", job)
+    job.status, job.error, job.result = "running", None, None
     status, text, reason = "failed", "", None
     try:
+        await call_hooks(run.warn, hooks, "on_start", job)
         with run.deadline(seconds, of_run=True) as scope:
             result = await take(run, turn)
         if scope.cancelled_caught and seconds is not None:

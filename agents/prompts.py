@@ -81,6 +81,10 @@ SLOTS: dict[str, str] = {
     "rework": (
         "{task}\n\nYour answer was:\n{answer}\n\nThe verifier rejected it:\n{objection}\n\nGive a corrected answer."
     ),
+    "redo": (
+        "{task}\n\nYour result was:\n{answer}\n\nIt was not accepted:\n{objection}\n\nGive the whole result again, "
+        "corrected."
+    ),
     "answer_line": "\n\nEnd with one line of the form\nAnswer: <your final answer>",
     "revise": (
         "{task}\n\nYour last answer was:\n{own}\n\nOther answers to the same task:\n{peers}\n\n"

@@ -90,7 +90,7 @@ class Pipeline(FormationModel):
             objection = verdict if isinstance(verdict, str) else "the stage's validator rejected it"
             if attempt < self.retries:
                 again = run.prompts(
-                    "rework", task=prompt, answer=fenced(result.content, member.name),
+                    "redo", task=prompt, answer=fenced(result.content, member.name),
                     objection=fenced(objection, "the validator"),
                 )  # fmt: skip
                 result = await run.ask(member, again, stage="stage", round=at, attempt=attempt + 1, question=task.id)

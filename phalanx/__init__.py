@@ -90,7 +90,9 @@ if TYPE_CHECKING:
     from phalanx.runtime.bus import Events as Events
     from phalanx.runtime.limits import Limits as Limits
     from phalanx.runtime.limits import limits as limits
+    from phalanx.runtime.postgres import PostgresLog as PostgresLog
     from phalanx.runtime.regions import Region as Region
+    from phalanx.runtime.sqlite import SqliteLog as SqliteLog
     from phalanx.teams.formation import Formation as Formation
     from phalanx.teams.result import TeamResult as TeamResult
     from phalanx.teams.team import AgentTeam as AgentTeam
@@ -132,7 +134,9 @@ _HOMES = {
     "phalanx.runtime.board": "Blackboard",
     "phalanx.runtime.bus": "EventBus Events",
     "phalanx.runtime.limits": "Limits limits",
+    "phalanx.runtime.postgres": "PostgresLog",
     "phalanx.runtime.regions": "Region",
+    "phalanx.runtime.sqlite": "SqliteLog",
     "phalanx.teams.result": "TeamResult",
     "phalanx.teams.formation": "Formation",
     "phalanx.teams.team": "AgentTeam Team",

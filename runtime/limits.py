@@ -11,10 +11,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.lowlevel
+import pydantic
 from pydantic import Field
 
 from phalanx.errors import LimitExceeded, ValidationError
@@ -39,6 +40,21 @@ class Limits(Data):
     depth: int | None = Field(default=None, ge=0)
     concurrency: int | None = Field(default=None, ge=1)
 
+    if not TYPE_CHECKING:  # type checkers read the fields
+
+        def __init__(self, **given: object) -> None:
+            """Raises ValidationError, naming the field, for an unknown or impossible limit."""
+            for name in given:
+                if name not in type(self).model_fields:
+                    known = ", ".join(type(self).model_fields)
+                    hint = nearest(name, type(self).model_fields)
+                    raise ValidationError(f"there is no limit {name!r}{hint}; there are: {known}")
+            try:
+                super().__init__(**given)
+            except pydantic.ValidationError as problem:
+                wrong = problem.errors()[0]
+                raise ValidationError(f"limits: {wrong['loc'][0]}={wrong['input']!r}: {wrong['msg']}") from None
+
 
 def as_limits(given: Limits | Mapping[str, float] | None) -> Limits | None:
     """Limits from a `Limits` or its fields; None stays None. Raises ValidationError, naming the field, for others."""
@@ -46,12 +62,8 @@ def as_limits(given: Limits | Mapping[str, float] | None) -> Limits | None:
         return given
     if not isinstance(given, Mapping):
         raise ValidationError(f"limits={given!r} is no Limits; write limits=Limits(calls=10, usd=0.5)")
-    for name in given:
-        if name not in Limits.model_fields:
-            known = ", ".join(Limits.model_fields)
-            hint = nearest(str(name), Limits.model_fields)
-            raise ValidationError(f"there is no limit {name!r}{hint}; there are: {known}")
-    return Limits.model_validate(given)
+    named: Any = {str(name): value for name, value in given.items()}
+    return Limits(**named)
 
 
 class Need:
@@ -247,9 +259,10 @@ def limits(limits: Limits | None = None, /, **options: float) -> Iterator[Accoun
 
     Takes a `Limits` or its fields as keywords. Gives the account, whose `calls`, `tokens` and `usd` (10^-12 US
     dollars) say what the block has spent. Blocks nest; `seconds` and `depth` belong to single runs and are refused.
-    Raises pydantic's ValidationError for an unknown or impossible limit, ValueError for `seconds` or `depth`.
+    Raises ValidationError for an unknown or impossible limit, ValueError for `seconds` or `depth`.
     """
-    given = Limits.model_validate(options) if limits is None else limits
+    fields: Any = options
+    given = Limits(**fields) if limits is None else limits
     if given.seconds is not None or given.depth is not None:
         raise ValueError("a block takes calls, tokens, usd and concurrency; give seconds and depth to the run itself")
     account = Account(given, "the with-block")

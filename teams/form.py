@@ -86,6 +86,15 @@ class MemberSpec(Data):
         return Agent(role, **given)
 
 
+if TYPE_CHECKING:
+    AnyMember = MemberSpec
+else:
+    AnyMember = Annotated[
+        MemberSpec, BeforeValidator(lambda given: {"name": given} if isinstance(given, str) else given)
+    ]
+    """A member, or its name alone, which is its role too."""
+
+
 class TeamSpec(Data):
     """A team: its members, and how they work together.
 
@@ -96,7 +105,7 @@ class TeamSpec(Data):
 
     name: str = ""
     model: str | None = None
-    members: list[MemberSpec] = Field(min_length=1)
+    members: list[AnyMember] = Field(min_length=1)
     formation: AnyFormation = Flat()
     limits: Limits | None = None
     prompts: dict[str, str] = {}

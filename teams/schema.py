@@ -53,6 +53,8 @@ def json_schema() -> Schema:
     forms["RetryConfig"]["properties"]["retry_on_exceptions"]["items"] = {"type": "string"}
     formation = forms["TeamSpec"]["properties"]["formation"]
     forms["TeamSpec"]["properties"]["formation"] = {"anyOf": [{"enum": list(KINDS)}, *formation["oneOf"]]}
+    members = forms["TeamSpec"]["properties"]["members"]
+    members["items"] = {"anyOf": [{"type": "string", "minLength": 1}, members["items"]]}
     member = forms["MemberSpec"]
     member["anyOf"] = [{"required": ["name"]}, {"required": ["role"]}, {"required": ["team"]}]
     member["dependentSchemas"] = {"team": {"propertyNames": {"enum": ["name", "seat", "team"]}}}
