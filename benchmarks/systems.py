@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import Model
@@ -21,6 +22,9 @@ from phalanx.teams.team import AgentTeam
 
 from .budget import Budget
 from .record import System
+
+if TYPE_CHECKING:
+    from phalanx.teams.members import Who
 
 TaskFunction = Callable[[Task], Awaitable[str]]
 Comparable = Agent | AgentTeam | TaskFunction
@@ -60,6 +64,21 @@ def team_of(who: Agent | AgentTeam, *, model: object = None) -> AgentTeam:
     return who if isinstance(who, AgentTeam) else AgentTeam([who], formation=alone, name="agent", model=model)
 
 
+def with_model(team: AgentTeam, model: object) -> AgentTeam:
+    """The team with a model for members that have none of their own; the team itself when it names one.
+
+    model: the model, or its name; None leaves the team as it is.
+    """
+    if model is None or team.given_model is not None:
+        return team
+    seats = {member.seat: member.who for member in team.members if member.seat is not None}
+    free = [member.who for member in team.members if member.seat is None]
+    return AgentTeam(
+        cast("list[Who]", free), formation=team.formation, seats=cast("dict[str, Who]", seats), name=team.name,
+        model=model, limits=team.limits, prompts=dict(team.prompts.overrides) or None,
+    )  # fmt: skip
+
+
 async def entrant(name: str, who: Comparable) -> Entrant:
     """A system under a name.
 
@@ -71,7 +90,7 @@ async def entrant(name: str, who: Comparable) -> Entrant:
     if isinstance(who, Agent | AgentTeam):
         team = team_of(who)
         described = await described_team(team)
-        kind = "agent" if isinstance(who, Agent) else team.kind
+        kind = "agent" if team.formation is alone else team.kind
         made = System(name=name, spec=hashed(f"{kind}\n{described}"), kind=kind, described=described)
         return Entrant(system=made, team=team)
     if inspect.isclass(who) or not callable(who):

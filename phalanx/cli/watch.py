@@ -111,7 +111,7 @@ def attend(
             raise failure
         return result
 
-    with _signals() as received, view:
+    with signals() as received, view:
         try:
             return anyio.run(work)
         except KeyboardInterrupt:
@@ -125,7 +125,7 @@ async def _keep_drawing(view: View) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def signals() -> Iterator[list[int]]:
     """SIGTERM cancels as cleanly as Ctrl-C does; gives the list of the signals that came that way."""
     received: list[int] = []
 

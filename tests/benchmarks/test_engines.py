@@ -142,7 +142,7 @@ async def test_other_processes_need_a_log_and_systems_that_can_travel(tmp_path: 
     async with SqliteLog(tmp_path / "log.db", redact=str.upper) as log:
         with pytest.raises(ConfigurationError, match="cannot redact"):
             await compare(systems, sums(1), engine=engine, log=log)
-    generator = iter(lambda: 0, 1)
+    generator = (number for number in range(1))
     tied = Office().agent()
     tied.approve = lambda _: generator is None
     with pytest.raises(ConfigurationError, match="the system 'tied' cannot be sent to another process"):

@@ -1,0 +1,129 @@
+"""`phalanx bench` and its commands: run a benchmark, report one that is kept, compare two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .exits import EXIT_CODES
+from .words import AsJson, Debug, Limit, Quiet, end
+
+KEPT = 'A benchmark that is kept: its name, or "last".'
+
+
+class _RunFirst(TyperGroup):
+    """`phalanx bench SPEC.yaml` is `phalanx bench run SPEC.yaml`."""
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(context, args)
+
+
+bench = typer.Typer(
+    name="bench", cls=_RunFirst, rich_markup_mode=None, no_args_is_help=True,
+    help="Which team is worth its cost: `phalanx bench SPEC.yaml` runs a benchmark and says.",
+    epilog=EXIT_CODES,
+)  # fmt: skip
+
+
+@bench.command(epilog=EXIT_CODES)
+def run(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The benchmark; see docs/benchmarks.md.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last benchmark of this name; what is done stays done.")
+    ] = False,
+    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Where the work is done: local, dask, ray.")] = (
+        "local"
+    ),
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", metavar="N", min=1, help="Attempts at the same time.")
+    ] = None,
+    limit: Limit = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", metavar="CONDITION", help='Exit with 7 if it holds: "debate < vote + 2pp".'),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad rows of the task file out, and count them.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Simulate the members for which nobody names a model.")
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines/--no-baselines", help="Add the single members and votes at equal budget.")
+    ] = True,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Let the code scorer run what models wrote, on this machine.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Keep the results, so that it can go on and be reported.")
+    ] = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Run a benchmark: every system does every task, then the numbers say which is worth its cost."""
+
+    def work() -> int:
+        from .bench_run import Order, run_bench
+
+        return run_bench(
+            Order(
+                spec=spec, resume=resume, engine=engine, concurrency=concurrency, limits=limit or (),
+                fail_if=fail_if or (), skip_bad=skip_bad, offline=offline, baselines=baselines, allow_code=allow_code,
+                keep=keep, json=as_json, quiet=quiet, debug=debug,
+            )
+        )  # fmt: skip
+
+    end(work, debug)
+
+
+@bench.command(epilog=EXIT_CODES)
+def report(
+    name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write it as Markdown.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Report a benchmark that is kept: the table on stdout, or a page in a file."""
+
+    def work() -> int:
+        from .bench_kept import report_bench
+
+        return report_bench(name, html=html, markdown=markdown, as_json=as_json)
+
+    end(work, debug)
+
+
+@bench.command(epilog=EXIT_CODES)
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=KEPT)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one, on the same questions.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare two benchmarks that are kept: each system of A with that of the same name in B, question by question."""
+
+    def work() -> int:
+        from .bench_kept import compare_kept
+
+        return compare_kept(a, b, as_json=as_json)
+
+    end(work, debug)
+
+
+@bench.command("list", epilog=EXIT_CODES)
+def list_benches(debug: Debug = False) -> None:
+    """List the benchmarks that are kept, the latest first."""
+
+    def work() -> int:
+        from .bench_kept import list_kept
+
+        return list_kept()
+
+    end(work, debug)

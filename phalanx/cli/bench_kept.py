@@ -1,0 +1,222 @@
+"""Benchmarks that are kept: in a file of their own beside the runs; listed, reported, and compared with each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from phalanx.benchmarks import summary, table
+from phalanx.benchmarks.record import Attempt, Comparison
+from phalanx.benchmarks.statistics.sampling import item_means
+from phalanx.benchmarks.statistics.verdict import Verdict
+from phalanx.benchmarks.statistics.verdict import compare as verdict_of
+from phalanx.benchmarks.store import comparison_names, read_comparison
+from phalanx.runtime.log import Log
+from phalanx.runtime.sqlite import SqliteLog
+from phalanx.settings import nearest
+
+from .exits import COMPLETED
+from .failures import WrongUse, check_writable, say
+from .journal import LAST, runs_file
+from .runs import when
+from .text import json_line, one_line
+
+T = TypeVar("T")
+FILE = "benches.db"
+
+
+def kept_file() -> Path:
+    """The file of all benchmarks. Raises WrongUse when there is no place for it."""
+    return runs_file().with_name(FILE)
+
+
+def kept_log() -> SqliteLog:
+    """The log that benchmarks are kept in; its folder and file are made for their owner only.
+
+    Raises WrongUse when they cannot be made.
+    """
+    file = kept_file()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not file.exists():
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as problem:
+        raise WrongUse(
+            f"results cannot be kept: {one_line(f'{file}: {problem.strerror}')}; nothing was spent. Set PHALANX_HOME "
+            "to another folder, or run with --no-keep"
+        ) from None
+    return SqliteLog(file)
+
+
+def fresh_name(name: str) -> str:
+    """The name itself, or with the first number that nothing is kept under yet: name, name-2, name-3, …"""
+    taken, number = set(names()), 1
+    while (found := name if number == 1 else f"{name}-{number}") in taken:
+        number += 1
+    return found
+
+
+def latest(name: str) -> str | None:
+    """The last of name, name-2, name-3, … that is kept; None when there is none."""
+    pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
+    found = [(int(match[1] or 1), each) for each in names() if (match := pattern.fullmatch(each))]
+    return max(found)[1] if found else None
+
+
+def names() -> list[str]:
+    """The names of all benchmarks that are kept."""
+    return _read(comparison_names)
+
+
+def list_kept() -> int:
+    """Write the benchmarks to stdout, the latest first."""
+
+    async def all_of(log: Log) -> list[Comparison]:
+        return [await read_comparison(log, name) for name in await comparison_names(log)]
+
+    found = sorted(_read(all_of), key=lambda each: each.started or 0.0, reverse=True)
+    if not found:
+        say(f"there are no benchmarks in {kept_file()}; `phalanx bench SPEC.yaml` makes one")
+    for each in found:
+        state = "complete" if each.stopped is None else each.stopped
+        began = "" if each.started is None else when(each.started)
+        print(one_line(f"{each.name}  {began}  {each.tasks}  {len(each.attempts):,} attempts  {state}"))
+    return COMPLETED
+
+
+def report_bench(given: str, *, html: Path | None, markdown: Path | None, as_json: bool) -> int:
+    """Report a benchmark: on stdout, and in the files that are asked for."""
+    for path, what in ((html, "--html"), (markdown, "--markdown")):
+        if path is not None:
+            check_writable(path, what)
+    name = _found(given)
+
+    async def read(log: Log) -> tuple[Comparison, object]:
+        from phalanx.benchmarks.conversations import conversations
+
+        found = await read_comparison(log, name)
+        return found, await conversations(log, found) if html is not None else None
+
+    comparison, said = _read(read)
+    made = summary.of(comparison)
+    if html is not None:
+        from phalanx.benchmarks.html import write
+
+        write(html, comparison, summary=made, conversations=said)  # type: ignore[arg-type]
+        say(f"{html}: prompts and answers stand in it in clear text")
+    if markdown is not None:
+        from phalanx.benchmarks.markdown import of as as_markdown
+
+        markdown.write_text(as_markdown(made), encoding="utf-8")
+    if as_json:
+        sys.stdout.write(json_line(made.model_dump(mode="json")) + "\n")
+    elif html is None and markdown is None:
+        table.print(made)
+    return COMPLETED
+
+
+def compare_kept(a: str, b: str, *, as_json: bool) -> int:
+    """Say how the systems of two benchmarks differ, on the questions that both have."""
+    first_name, second_name = _found(a), _found(b)
+
+    async def read(log: Log) -> tuple[Comparison, Comparison]:
+        return await read_comparison(log, first_name), await read_comparison(log, second_name)
+
+    first, second = _read(read)
+    pairs = _pairs(first, second)
+    known = {item.id: item for item in second.items}
+    same = [item for item in first.items if known.get(item.id) == item]
+    clusters = None if all(item.cluster is None for item in same) else {item.id: item.cluster for item in same}
+    found = []
+    for mine, theirs in pairs:
+        verdict = _verdict(first, mine, second, theirs, [item.id for item in same], clusters)
+        if verdict is not None:
+            found.append(verdict)
+    if not found:
+        raise WrongUse(f"{first.name!r} and {second.name!r} share no question that both have answered")
+    if left := len(first.items) + len(second.items) - 2 * len(same):
+        say(f"{left} questions are not in both, or not the same in both; they are left out")
+    if as_json:
+        sys.stdout.write(json_line([each.model_dump(mode="json") for each in found]) + "\n")
+    else:
+        for each in found:
+            print(one_line(str(each)))
+    return COMPLETED
+
+
+def _pairs(first: Comparison, second: Comparison) -> list[tuple[str, str]]:
+    mine = [each.name for each in first.systems]
+    theirs = [each.name for each in second.systems]
+    if shared := [name for name in mine if name in theirs]:
+        return [(name, name) for name in shared]
+    own = [[each.name for each in made.systems if each.baseline_of is None] for made in (first, second)]
+    if len(own[0]) == len(own[1]) == 1:
+        return [(own[0][0], own[1][0])]
+    raise WrongUse(
+        f"{first.name!r} and {second.name!r} have no system of the same name: {', '.join(mine)}; {', '.join(theirs)}"
+    )
+
+
+def _verdict(
+    first: Comparison, mine: str, second: Comparison, theirs: str, items: list[str],
+    clusters: dict[str, str | None] | None,
+) -> Verdict | None:  # fmt: skip
+    ours, others = _of(first, mine), _of(second, theirs)
+    shared = [item for item in items if item in ours and item in others]
+    if not shared:
+        return None
+    means = [item_means((each.item, each.score) for item in shared for each in made[item]) for made in (ours, others)]
+    costs = [[_cost(made[item]) for item in shared] for made in (ours, others)]
+    return verdict_of(
+        [means[0][item] for item in shared], [means[1][item] for item in shared],
+        names=(f"{first.name} {mine}", f"{second.name} {theirs}"), costs_a=costs[0], costs_b=costs[1],
+        clusters=None if clusters is None else [clusters[item] or f"item {item}" for item in shared],
+        margin=first.margin, seed=first.seed,
+    )  # fmt: skip
+
+
+def _of(made: Comparison, system: str) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = {}
+    for each in made.attempts:
+        if each.system == system:
+            found.setdefault(each.item, []).append(each)
+    return found
+
+
+def _cost(attempts: list[Attempt]) -> float | None:
+    costs = [each.usd for each in attempts]
+    return None if None in costs else sum(cost for cost in costs if cost is not None) / len(costs)
+
+
+def _found(given: str) -> str:
+    """The name that a name or "last" stands for. Raises WrongUse when nothing is kept under it."""
+
+    async def read(log: Log) -> tuple[list[str], str | None]:
+        known = await comparison_names(log)
+        if given != LAST or not known or given in known:
+            return known, None
+        made = [await read_comparison(log, name) for name in known]
+        return known, max(made, key=lambda each: each.started or 0.0).name
+
+    known, last = _read(read)
+    if last is not None:
+        return last
+    if given not in known:
+        raise WrongUse(
+            f"there is no benchmark {given!r} in {kept_file()}{nearest(given, known)}; `phalanx bench list` lists them"
+        )
+    return given
+
+
+def _read(work: Callable[[Log], Awaitable[T]]) -> T:
+    async def read() -> T:
+        async with SqliteLog(kept_file()) as log:
+            return await work(log)
+
+    return anyio.run(read)

@@ -1,0 +1,202 @@
+"""`phalanx bench SPEC.yaml`: read it, say what it can show, run it, say what it showed."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from phalanx.benchmarks import summary, table
+from phalanx.benchmarks.compare import compare
+from phalanx.benchmarks.gate import Gate, Judged
+from phalanx.benchmarks.record import Comparison
+from phalanx.benchmarks.scoring import ByItem, Scorer, scorer_named
+from phalanx.benchmarks.spec import Bench, load_bench
+from phalanx.benchmarks.statistics.power import plan
+from phalanx.benchmarks.summary import Summary
+from phalanx.runtime.limits import Limits
+
+from . import logs, show
+from .bench_kept import fresh_name, kept_log, latest
+from .bench_view import BenchView, view_for
+from .exits import COMPLETED, GATE, STOPPED
+from .failures import Interrupted, WrongUse, say
+from .options import read_limits
+from .text import advised, json_line, one_line
+from .watch import TICK, signals
+
+if TYPE_CHECKING:
+    from phalanx.runtime.log import Log
+
+DISCORDANCE = 0.3
+"""On which share of the items two systems are taken to differ, before anything is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What was typed."""
+
+    spec: Path
+    resume: bool = False
+    engine: str = "local"
+    concurrency: int | None = None
+    limits: Sequence[str] = ()
+    fail_if: Sequence[str] = ()
+    skip_bad: bool = False
+    offline: bool = False
+    baselines: bool = True
+    allow_code: bool = False
+    keep: bool = True
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+
+def run_bench(order: Order) -> int:
+    """Run a benchmark; the table, or one JSON object, goes to stdout, all else to stderr.
+
+    Gives 7 when a condition of --fail-if holds, 4 when a limit ended it early, else 0.
+    """
+    gates = [Gate.read(text) for text in order.fail_if]
+    given = read_limits(order.limits)
+    logs.configure(order.debug)
+    bench = load_bench(order.spec, skip_bad=order.skip_bad, simulate=order.offline)
+    for gate in gates:
+        gate.check_before(tuple(bench.systems))
+    scorer = _scorer(bench, allow_code=order.allow_code)
+    limits = _merged(bench.spec.limits, given)
+    if not order.keep and (order.resume or order.engine != "local"):
+        raise WrongUse("--no-keep cannot go with --resume, nor with an engine of other processes: both need the file")
+    log = kept_log() if order.keep else None
+    name = _name(bench.name, order, log)
+    if not order.quiet:
+        _announce(bench, limits)
+    view = view_for(show.console(sys.stderr), quiet=order.quiet or order.json)
+    found = _run(bench, name, scorer, limits, order, log, view)
+    for gate in gates:
+        gate.check(tuple(each.name for each in found.systems))
+    judged = [gate.judge(found) for gate in gates]
+    _show(summary.of(found), judged, bench, order)
+    if any(each.held == "yes" for each in judged):
+        return GATE
+    if found.stopped is not None:
+        if order.keep:
+            say(f"to go on: {_again(order)} --limit NAME=N")
+        return STOPPED
+    return COMPLETED
+
+
+def _run(
+    bench: Bench, name: str, scorer: Scorer, limits: Limits | None, order: Order, log: Log | None, view: BenchView
+) -> Comparison:  # fmt: skip
+    async def work() -> Comparison:
+        failure: Exception | None = None
+        found: Comparison | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_keep_drawing, view)
+                try:
+                    found = await compare(
+                        bench.systems, bench.tasks, scorer=scorer, limits=limits, limits_each=bench.spec.limits_each,
+                        repeats=bench.spec.repeats, seed=bench.spec.seed, engine=order.engine,
+                        concurrency=order.concurrency or bench.spec.concurrency, log=log,
+                        baselines=bench.spec.baselines if order.baselines else False, margin=bench.spec.margin,
+                        name=name, on_progress=view.told,
+                    )  # fmt: skip
+                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
+                    failure = problem
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.move_on_after(5, shield=True):
+                for each in bench.systems.values():
+                    if hasattr(each, "aclose"):
+                        await each.aclose()
+                if log is not None:
+                    await log.aclose()
+        if failure is not None:
+            raise failure
+        assert found is not None
+        return found
+
+    with signals() as received, view:
+        try:
+            return anyio.run(work)
+        except KeyboardInterrupt:
+            if order.keep:
+                say(f"to go on: {_again(order)}")
+            raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
+
+
+async def _keep_drawing(view: BenchView) -> None:
+    while True:
+        view.draw()
+        await anyio.sleep(TICK)
+
+
+def _announce(bench: Bench, limits: Limits | None) -> None:
+    """What it will do, what it can show at best, and whether anybody is really asked."""
+    spec, n = bench.spec, len(bench.tasks)
+    repeats = "" if spec.repeats == 1 else f", each {spec.repeats} times"
+    say(f"{one_line(bench.name)}: {len(bench.systems)} systems on {one_line(str(bench.tasks))}{repeats}")
+    for bad in bench.tasks.skipped[:3]:
+        say(f"left out: {one_line(str(bad))}")
+    wanted = spec.margin if spec.margin <= DISCORDANCE else None
+    say(str(plan(n, discordance=DISCORDANCE, wanted=wanted)))
+    if bench.made_up:
+        say("SIMULATED: members without a model of their own make their answers up; no model is asked for them")
+    elif limits is None:
+        say("nothing limits what this may cost; --limit usd=N does")
+
+
+def _show(found: Summary, judged: Sequence[Judged], bench: Bench, order: Order) -> None:
+    if order.json:
+        facts = found.model_dump(mode="json") | {
+            "simulated": bench.made_up,
+            "fail_if": [{"condition": each.gate.text, "held": each.held} for each in judged],
+        }
+        sys.stdout.write(json_line(facts) + "\n")
+        sys.stdout.flush()
+    else:
+        table.print(found)
+    if found.stopped is not None:
+        say(advised(one_line(found.stopped)))
+    for each in judged:
+        say(one_line(f"--fail-if {each}"))
+
+
+def _scorer(bench: Bench, *, allow_code: bool) -> Scorer:
+    name = bench.spec.scorer
+    if name is None:
+        by_item = ByItem(allow_code=allow_code)
+        by_item.check(bench.tasks.items)
+        return by_item
+    return scorer_named(name, allow_code=allow_code)
+
+
+def _merged(spec: Limits | None, given: Limits | None) -> Limits | None:
+    """The limits of the file, those of the command line before them."""
+    if spec is None or given is None:
+        return given if spec is None else spec
+    return spec.model_copy(update=given.model_dump(exclude_none=True))
+
+
+def _name(name: str, order: Order, log: Log | None) -> str:
+    """The name it is kept under: with --resume that of the last one, else one that nothing is kept under yet."""
+    if log is None:
+        return name
+    if not order.resume:
+        return fresh_name(name)
+    found = latest(name)
+    if found is None:
+        raise WrongUse(f"there is no benchmark {name!r} to go on with; leave --resume out")
+    return found
+
+
+def _again(order: Order) -> str:
+    return f"phalanx bench {shlex.quote(str(order.spec))} --resume"
