@@ -43,6 +43,14 @@ def is_wide(costs: Sequence[float]) -> bool:
     return min(costs) > 0 and max(costs) / min(costs) > 8
 
 
+def ticks(costs: Sequence[float], unit: CostUnit) -> list[tuple[float, str]]:
+    """Round costs along an axis of logarithms, each with how it is written.
+
+    costs: what the axis shows. unit: what they are.
+    """
+    return [(tick, _tick(tick, unit)) for tick in _log_scale(costs).ticks]
+
+
 def scatter(summary: Summary, *, width: int, height: int) -> str:
     """Accuracy against cost, with intervals, names, and the Pareto front as a line of steps.
 
