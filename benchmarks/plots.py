@@ -29,8 +29,6 @@ def cost_plot(summary: Summary, *, width: float = 6.0, height: float = 3.8) -> F
     if not found:
         raise ValidationError(f"no system of {summary.name!r} has both an accuracy and a known cost; nothing to plot")
     figure = _figure(width, height)
-    from matplotlib.patheffects import withStroke
-
     axes = figure.subplots()
     for spot in found:
         colour = ACCENT if spot.on_front else SOFT
@@ -39,9 +37,14 @@ def cost_plot(summary: Summary, *, width: float = 6.0, height: float = 3.8) -> F
         face = ACCENT if spot.on_front else "white"
         axes.errorbar(spot.x, 100 * spot.y, yerr=reach, fmt="o", ms=5, lw=1, color=colour, mfc=face, mec=colour)
         axes.annotate(
-            _name(spot.name), (spot.x, 100 * spot.y), xytext=(6, 3), textcoords="offset points", fontsize=7.5, color=INK,
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-        )  # fmt: skip
+            _name(spot.name),
+            (spot.x, 100 * spot.y),
+            xytext=(6, 3),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=INK,
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
+        )
     front = [spot for spot in found if spot.on_front]
     xs = [spot.x for spot in front] + [max(spot.x for spot in found)]
     ys = [100 * spot.y for spot in front] + [100 * front[-1].y]

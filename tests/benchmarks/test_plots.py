@@ -12,6 +12,7 @@ from phalanx.errors import ConfigurationError, ValidationError
 from tests.benchmarks.comparisons import comparison, debate
 
 matplotlib = pytest.importorskip("matplotlib")
+np = pytest.importorskip("numpy")
 
 FIRST = [1.0] * 60 + [0.0] * 40
 LATER = [1.0] * 80 + [0.0] * 20
@@ -33,7 +34,7 @@ def words(figure: object) -> str:
 def test_every_system_stands_at_its_cost_and_accuracy() -> None:
     figure = plots.cost_plot(two())
     (axes,) = figure.axes
-    points = [line.get_path().vertices.tolist() for line in axes.lines]
+    points = [np.asarray(line.get_xydata()).tolist() for line in axes.lines]
     places = {tuple(point[0]) for point in points if len(point) == 1}
     assert {(100.0, 60.0), (2000.0, 80.0)} <= places
     assert axes.get_xscale() == "log"
