@@ -301,7 +301,7 @@ class Discussion:
             check: Any = None if outcome.answer is None else outcome.answer.output
             if check is None:
                 run.run.warn(
-                    f"the verifier said nothing of {job.id}'s new answer ({outcome.error}); the old one stands"
+                    f"the verifier did not check {job.id}'s new answer ({outcome.error}); the old one stands"
                 )
             if check is None or not check.accepted:
                 refused.add(job.id)

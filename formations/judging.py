@@ -93,7 +93,7 @@ def _decision(votes: Mapping[str, Sequence[str | None]], keys: Sequence[str], ju
         both = next(iter(votes.values()), (None, None))
         ballots = [Ballot(vote, voter=f"judge, order {at + 1}") if vote else None for at, vote in enumerate(both)]
         return Unanimity(quorum=2).decide(ballots, seed=seed, eligible=2, candidates=keys)
-    held = {name: both[0] for name, both in votes.items() if len({*both}) == 1}
+    held = {name: both[0] if len({*both}) == 1 else None for name, both in votes.items()}
     panel = [Ballot(choice, voter=name) if choice else None for name, choice in held.items()]
     decision = Majority(quorum=Fraction(1, 2), tie_break=()).decide(panel, seed=seed, eligible=judges, candidates=keys)
     firm = [choice for choice in held.values() if choice is not None]
