@@ -103,15 +103,16 @@ async def _file(
     place: str, receipts: Sequence[Receipt], known: Mapping[str, tuple[str, int, str]], board: Blackboard
 ) -> None:
     board.declare(REGION)
-    stands = {
-        (entry.author, entry.round, entry.value): entry
-        for entry in await board.history(ANSWERS)
-        if entry.op.startswith(f"{place}/")  # on a board that outlives runs there are other runs' too
-    }
+    said: dict[object, list[Entry]] = {}
+    for entry in await board.history(ANSWERS):
+        if entry.op.startswith(f"{place}/"):  # on a board that outlives runs there are other runs' too
+            said.setdefault((entry.author, entry.round, entry.value), []).append(entry)
+    # Both are in the order of the answers: the same words of a member stand for one part after the other.
+    stands = {id: said[key].pop(0) for id, key in known.items() if said.get(key)}
     posts = []
     for each in receipts:
-        used = [stands[known[id]] for id in each.depends_on if known.get(id) in stands]
-        answer = stands.get(known[each.assignment]) if each.assignment in known else None
+        used = [stands[id] for id in each.depends_on if id in stands]
+        answer = stands.get(each.assignment)
         whole = each.model_copy(
             update={"used": tuple(entry.where for entry in used), "answer": None if answer is None else answer.where}
         )

@@ -90,6 +90,20 @@ async def test_on_a_board_that_outlives_runs_a_receipt_names_the_entries_of_its_
     assert first.answer != others.answer
 
 
+async def test_the_same_words_of_one_worker_on_two_assignments_are_two_answers() -> None:
+    model = Recording(
+        {
+            ("ada", "plan"): plan(("a", "bob", "One.", []), ("b", "bob", "Two.", []), ("c", "cy", "Three.", ["b"])),
+            ("bob", "assignment"): "nothing found",
+            ("ada", "review"): DONE,
+        }
+    )
+    result = await AgentTeam.hierarchical("ada", ["bob", "cy"], model=model).run("Go.")
+    first, second, third = receipts_of(result.board)
+    assert first.answer != second.answer
+    assert third.used == (second.answer,)
+
+
 async def test_a_limit_that_refuses_a_worker_leaves_a_receipt_that_says_so() -> None:
     model = Recording({("ada", "plan"): CHAIN})
     result = await AgentTeam.hierarchical("ada", ["bob", "cy"], model=model).run("Go.", limits=Limits(calls=2))
