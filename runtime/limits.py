@@ -43,7 +43,7 @@ class Limits(Data):
     if not TYPE_CHECKING:  # type checkers read the fields
 
         def __init__(self, **given: object) -> None:
-            """Raises ValidationError, naming the field, for an unknown or impossible limit."""
+            """given: the fields, by name. Raises ValidationError, naming it, for an unknown or impossible limit."""
             for name in given:
                 if name not in type(self).model_fields:
                     known = ", ".join(type(self).model_fields)

@@ -48,11 +48,11 @@ class PostgresLog:
     redact: applied to every text before it is written; see `Codec`.
     timeout: seconds for one statement, and for getting a broken connection back. connections: the most at a time.
 
-    An append that has returned is as durable as the server makes its commits (by default it survives a crash of the
-    machine). One whose connection breaks is made again until `timeout`, and is never there twice. A cancelled append
-    is written all the same, and returns before it is cancelled.
-    Works on asyncio, in one event loop. All errors of the database are LogError, or ConfigurationError when the
-    address, the user or asyncpg is the trouble.
+    An append that has returned is as durable as the server makes its commits (by default it survives a crash of
+    the machine). One whose connection breaks is made again until `timeout`, and is never there twice. A cancelled
+    append is written all the same, and returns before it is cancelled. Works on asyncio, in one event loop.
+    Raises ValueError for options that cannot be. All errors of the database are LogError, or ConfigurationError
+    when the address, the user or asyncpg is the trouble.
     """
 
     instant = False
@@ -83,12 +83,19 @@ class PostgresLog:
         self._read_size = 0
 
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
-        """See `Log.append`. Raises LogError, too, when a record cannot be stored or the database not be written."""
+        """Add records at the end of a stream, all or none, and return the position of the last one.
+
+        stream: its name. records: what to add. expect: the position at which the stream must end. Raises LogConflict
+        when it does not, LogError when a record cannot be stored or the database cannot be written.
+        """
         check_stream(stream)
         return await self._write(self.codec.batch(stream, records, self._known, expect))
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
-        """See `Log.read`."""
+        """The records of a `stream` after a position, each with its own.
+
+        after: that position. Raises LogError when one is missing or damaged, or the database cannot be read.
+        """
         check_stream(stream)
         check_after(after)
         records: list[tuple[int, object]] = []
@@ -102,18 +109,24 @@ class PostgresLog:
         return records
 
     def watch(self, stream: str, after: int = 0) -> Watch:
-        """See `Log.watch`; the server tells when there is something new."""
+        """The records of a `stream` after a position, then each new one as it comes; the server tells of it.
+
+        after: that position.
+        """
         check_stream(stream)
         check_after(after)
         return Watch(after, partial(self._read_until_closed, stream), lambda at: _Patrol(self._bells.hang(stream, at)))
 
     async def streams(self, prefix: str = "") -> list[str]:
-        """See `Log.streams`."""
+        """The names of the streams that begin with `prefix`, sorted."""
         async with self._link.reading() as pool:
             return [] if pool is None else await self._link.tables.streams(pool, prefix)
 
     async def put(self, body: bytes) -> str:
-        """See `Log.put`. Text is redacted first; the hash is that of what is kept."""
+        """Keep a body and return its hash; the same one is kept once.
+
+        body: text is redacted first, and the hash is that of what is kept.
+        """
         body = self.codec.body(body)
         digest = digest_of(body)
         if digest not in self._known:
@@ -121,7 +134,7 @@ class PostgresLog:
         return digest
 
     async def get(self, digest: str) -> bytes:
-        """See `Log.get`."""
+        """The body with the hash `digest`. Raises LogError when there is none."""
         async with self._link.reading() as pool:
             if pool is None:
                 raise LogError(f"no body with hash {digest} in {self._link.tables.where}")

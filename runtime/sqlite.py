@@ -44,8 +44,9 @@ class SqliteLog:
     timeout: seconds to wait for another process that is writing. poll: seconds between looks at what others wrote,
         while somebody watches. max_bytes: the most the file may grow to.
 
-    All errors of the file are LogError: damaged, another program's, of a newer version, read-only, locked, full. A
-    cancelled append is written all the same, and returns before it is cancelled: what was written is always known.
+    Raises ValueError for a path that is no file's and for options that cannot be. All errors of the file are
+    LogError: damaged, another program's, of a newer version, read-only, locked, full. A cancelled append is
+    written all the same, and returns before it is cancelled: what was written is always known.
     """
 
     instant = False
@@ -72,12 +73,19 @@ class SqliteLog:
         self._engine = Engine(self.path, durable=durable, timeout=timeout, poll=poll, max_bytes=max_bytes)
 
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
-        """See `Log.append`. Raises LogError, too, when a record cannot be stored or the file cannot be written."""
+        """Add records at the end of a stream, all or none, and return the position of the last one.
+
+        stream: its name. records: what to add. expect: the position at which the stream must end. Raises LogConflict
+        when it does not, LogError when a record cannot be stored or the file cannot be written.
+        """
         check_stream(stream)
         return await self._write(self.codec.batch(stream, records, self._engine.known, expect))
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
-        """See `Log.read`."""
+        """The records of a `stream` after a position, each with its own.
+
+        after: that position. Raises LogError when one is missing or damaged.
+        """
         check_stream(stream)
         check_after(after)
         records: list[tuple[int, object]] = []
@@ -108,17 +116,23 @@ class SqliteLog:
         return await self._do(look, None, quick=True)
 
     def watch(self, stream: str, after: int = 0) -> Watch:
-        """See `Log.watch`: at once for what this log writes, within `poll` seconds for other processes."""
+        """The records of a `stream` after a position, then each new one as it comes.
+
+        after: that position. What this log writes comes at once, what other processes write within `poll` seconds.
+        """
         check_stream(stream)
         check_after(after)
         return Watch(after, partial(self._read_until_closed, stream), partial(self._engine.bell, stream))
 
     async def streams(self, prefix: str = "") -> list[str]:
-        """See `Log.streams`."""
+        """The names of the streams that begin with `prefix`, sorted."""
         return await self._do(lambda file: file.streams(prefix), [], quick=False)
 
     async def put(self, body: bytes) -> str:
-        """See `Log.put`. Text is redacted first; the hash is that of what is kept."""
+        """Keep a body and return its hash; the same one is kept once.
+
+        body: text is redacted first, and the hash is that of what is kept.
+        """
         body = self.codec.body(body)
         digest = digest_of(body)
         if digest not in self._engine.known:
@@ -126,7 +140,7 @@ class SqliteLog:
         return digest
 
     async def get(self, digest: str) -> bytes:
-        """See `Log.get`."""
+        """The body with the hash `digest`. Raises LogError when there is none."""
         found = await self._do(lambda file: file.body(digest), None, quick=True)
         if found is None:
             raise LogError(f"no body with hash {digest} in {self.path}")
