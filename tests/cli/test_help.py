@@ -13,7 +13,7 @@ import pytest
 from tests.cli.command import Done, clean, phalanx, several
 
 COMMANDS = (
-    "run", "runs", "show", "why", "resume", "replay", "fork", "export", "demo", "diagram", "doctor", "init",
+    "run", "runs", "show", "why", "resume", "replay", "fork", "export", "demo", "diagram", "doctor", "init", "bench",
 )  # fmt: skip
 
 
