@@ -99,9 +99,10 @@ async def test_equal_offers_are_decided_by_reputation_then_by_the_seed_and_not_b
         assert model.workers() == again.workers()
         won |= set(model.workers())
     assert won == set("abcd")
-    model = Traders({"a": (0.5, 0.0), "b": (1.0, 0.0)})
-    await AgentTeam.market(["a", "b"], reputation={"b": 0.5}, model=model).run("Go.")
-    assert model.workers() == ["a"]
+    for seed in range(8):
+        model = Traders({"a": (0.5, 0.0), "b": (1.0, 0.0)})
+        await AgentTeam.market(["a", "b"], reputation={"b": 0.5}, model=model).run("Go.", seed=seed)
+        assert model.workers() == ["a"]
 
 
 async def test_bids_are_blind_and_sealed_until_all_are_in() -> None:
