@@ -39,6 +39,7 @@ class Consensus(Deliberation):
     rule: RuleField = None
     exchange: Literal["solutions", "messages"] = "solutions"
     rounds: int = Field(default=2, ge=0)
+    early: bool = True
 
     summary: ClassVar[str] = "blind answers are counted; without agreement, solutions are exchanged and improved"
     calls: ClassVar[str] = "n * (1 + rounds)"
@@ -83,10 +84,6 @@ class Consensus(Deliberation):
 
     def is_settled(self, counted: Counted) -> bool:
         return counted.decision.status == "decided"
-
-    @property
-    def may_end_early(self) -> bool:
-        return True
 
     def _reads(self, name: str, names: Sequence[str], round: int) -> int:
         return round * len(names) if self.exchange == "solutions" else super()._reads(name, names, round)

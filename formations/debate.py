@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, ValidationError
 
-from .base import Answer, Asking, Member, Outcome
+from .base import Answer, Asking, Member
 from .count import Counted
 from .discussion import Discussion
 from .judging import PANEL, judged
@@ -85,6 +85,11 @@ class Debate(Deliberation):
             raise ValidationError(f"topology={self.topology!r} has no hub whose answer could be final; give 'star'")
         if self.decide == "hub" and first is not None:
             raise ValidationError("decide='hub' and a judge both have the last word; give one of them")
+        if self.early and (self.stop is None or self.decide == "hub" or first is not None or "moderator" in filled):
+            raise ValidationError(
+                "early=True needs a stop rule that can be certain before all have answered, such as "
+                "stop='more_than(1/2)', and nobody but the vote to decide"
+            )
         if self.evidence == "all" and first is None:
             raise ValidationError("evidence='all' is for a judge; give judge=…")
         if self.stance == "oppose" and self.order == "sync" and self.rounds == 0:
@@ -110,12 +115,6 @@ class Debate(Deliberation):
     def is_settled(self, counted: Counted) -> bool:
         """Whether all who answered agree, by a count (`counted`)."""
         return len({*counted.choices.values()}) == 1 and None not in counted.choices.values()
-
-    def lacking(self, run: TeamRun, latest: Mapping[str, Outcome], rounds: Sequence[Sequence[str | None]]) -> int:
-        # A hub's answer is needed whatever the vote is, and judges are to see all there is.
-        if self.decide == "hub" or _moderators(run.everyone):
-            return len(run.members)
-        return super().lacking(run, latest, rounds)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         talk = await self.deliberate(run, task)

@@ -101,7 +101,7 @@ def _choi(**options: Any) -> Callable[[], Preset]:
 _PRESETS: dict[str, Callable[[], Preset]] = {
     "self_consistency": lambda: Preset(
         "Wang et al. 2022, Self-Consistency, arXiv:2203.11171",
-        Vote(samples=40, rule=_FIRST), ("solver",), sampling={"temperature": 0.7},
+        Vote(samples=40, rule=_FIRST, early=False), ("solver",), sampling={"temperature": 0.7},
         note="stop='beta(0.95)' or 'esc(5)' draws fewer samples.",
     ),
     "society": lambda: Preset(
@@ -155,7 +155,7 @@ _PRESETS: dict[str, Callable[[], Preset]] = {
             rounds=3, topology="full", rate=True, keep=2, keep_from=2, stop=more_than("2/3"), rule=_FIRST,
         ),
         ("mathematician", "programmer", "scientist", "economist"), seats={"ranker": "ranker"},
-        note="Four layers: the best two go on from the third. Stops when more than two thirds agree.",
+        note="Four layers, the best two from the third on; with early=True nobody is waited for once two thirds agree.",
     ),
     "vote_not_debate": _choi(),
     "conformist": _choi(update="conformist"),
@@ -174,6 +174,7 @@ _PRESETS: dict[str, Callable[[], Preset]] = {
         "Kaesberg et al. 2025, Voting or Consensus, arXiv:2502.19130",
         Consensus(
             rounds=4, exchange="solutions", trigger="always", stop=max_rounds(2) & decided(), rule=_UNBROKEN,
+            early=False,
         ),
         ("expert", "critic", "generalist"),
         note="No messages: each sees only the set of answers. A vote after the third turn; a tie takes another.",

@@ -62,7 +62,9 @@ class Deliberation(Gathering):
 
     What counts. confidence: how sure members are is not asked ("none"), stated with the answer ("typed"), or asked in
     a call of its own, where it cannot steer the answer ("separate"). equivalence: which answers count as the same.
-    quorum: how many members must answer in a round (default: half).
+    early: cancel what is still running once it can change neither who wins nor that it stops; the winner is the same
+    in whatever order replies arrive, but whose words stand for it may differ. quorum: how many members must answer in
+    a round (default: half).
     """
 
     rounds: int = Field(default=1, ge=0)
@@ -85,6 +87,7 @@ class Deliberation(Gathering):
     keep_from: int = Field(default=2, ge=1)
     groups: int = Field(default=1, ge=1)
     pool_every: int = Field(default=2, ge=1)
+    early: bool = False
     equivalence: Equivalence = EQUIVALENCE
     quorum: StrictInt | StrictFloat | None = 0.5
 
@@ -247,12 +250,7 @@ class Deliberation(Gathering):
         # Who may still be verified, asked how sure it is, or left out may yet change what is counted.
         if self.update == "verified_only" or self.confidence == "separate" or self.keep is not None:
             return len(run.members)
-        return lacking(self, run, latest, rounds) if self.may_end_early else len(run.members)
-
-    @property
-    def may_end_early(self) -> bool:
-        """Whether it ends as soon as the answers still awaited cannot matter."""
-        return self.stop is not None
+        return lacking(self, run, latest, rounds) if self.early else len(run.members)
 
     def revision(
         self,

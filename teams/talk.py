@@ -40,6 +40,7 @@ class Talk(Construction):
         follow: float = 0.3,
         stop: StopRule | str | None = None,
         confidence: Literal["none", "typed", "separate"] = "none",
+        early: bool = True,
         equivalence: Equivalence | None = None,
         quorum: int | float | None = 0.5,
         deadline: float | None = None,
@@ -60,7 +61,7 @@ class Talk(Construction):
         formation = made(
             Consensus,
             min_agreement=min_agreement, rounds=rounds, rule=rule, exchange=exchange, topology=topology, view=view,
-            update=update, follow=follow, stop=stop, confidence=confidence,
+            update=update, follow=follow, stop=stop, confidence=confidence, early=early,
             equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
         )  # fmt: skip
         return cls(agents, formation=formation, seats=seats_of(verifier=verifier, summarizer=summarizer), **options)
@@ -98,6 +99,7 @@ class Talk(Construction):
         keep_from: int = 2,
         groups: int = 1,
         pool_every: int = 2,
+        early: bool = False,
         rule: Rule | None = None,
         decide: Literal["vote", "hub"] = "vote",
         evidence: Literal["last", "all"] = "last",
@@ -133,9 +135,9 @@ class Talk(Construction):
         ("separate"). rate: members rate the answers they see. keep: from round `keep_from` on only so many go on.
 
         rule: decides on the last round (default: plurality). decide: "hub" makes the last answer of a star's hub
-        final. evidence: the judge is shown the candidates of the "last" round or of "all". equivalence: which answers
-        count as the same. quorum: how many must answer. deadline: seconds for each round. Other keywords:
-        TeamOptions.
+        final. early: as in `consensus`, where the stop rule allows it. evidence: the judge is shown the candidates of
+        the "last" round or of "all". equivalence: which answers count as the same. quorum: how many must answer.
+        deadline: seconds for each round. Other keywords: TeamOptions.
 
         Returns the team. Peers are shown anonymously, shuffled by the run's seed.
         """
@@ -145,7 +147,7 @@ class Talk(Construction):
             peer_tokens=peer_tokens, view_tokens=view_tokens, memory=memory, update=update, follow=follow,
             leave_after=leave_after, stubbornness=stubbornness, stance=stance, trigger=trigger, stop=stop,
             confidence=confidence, rate=rate, keep=keep, keep_from=keep_from, groups=groups, pool_every=pool_every,
-            rule=rule or Plurality(tie_break=()), decide=decide, evidence=evidence,
+            early=early, rule=rule or Plurality(tie_break=()), decide=decide, evidence=evidence,
             equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
         )  # fmt: skip
         judges = list(judge) if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]

@@ -134,6 +134,8 @@ def test_a_stop_rule_stands_in_a_team_file_as_text_or_as_options() -> None:
         (lambda: AgentTeam.debate(["a", "b"], stop=judge_decides()), "needs somebody in the seat 'judge'"),
         (lambda: AgentTeam.debate(["a", "b"], moderator="m"), "moderator would never be asked"),
         (lambda: AgentTeam.consensus(["a", "b"], stop="judge_decides"), "has no judges"),
+        (lambda: AgentTeam.debate(["a", "b"], early=True), "early=True needs a stop rule"),
+        (lambda: AgentTeam.debate(["a", "b"], early=True, stop="more_than", judge="j"), "early=True needs a stop rule"),
     ],
 )  # fmt: skip
 def test_a_stop_rule_that_could_never_hold_is_refused(build: object, message: str) -> None:
@@ -187,7 +189,7 @@ async def test_a_debate_waits_for_nobody_once_stop_and_winner_are_certain() -> N
             raise
         return "Answer: A"
 
-    team = AgentTeam.debate(list("abcd"), 2, stop=more_than("2/3"), model=FunctionModel(slow))
+    team = AgentTeam.debate(list("abcd"), 2, stop=more_than("2/3"), early=True, model=FunctionModel(slow))
     began = anyio.current_time()
     result = await team.run("Which?")
     assert anyio.current_time() - began == 3
@@ -200,9 +202,10 @@ async def test_a_debate_without_a_certain_end_waits_for_everybody() -> None:
         await anyio.sleep("abcd".index(request.about.member) + 1)
         return "Answer: A"
 
-    for stop in (unanimous(), None, more_than("2/3") & stable(2)):
+    for stop, early in ((unanimous(), True), (None, False), (more_than("2/3") & stable(2), True)):
         began = anyio.current_time()
-        result = await AgentTeam.debate(list("abcd"), 1, stop=stop, model=FunctionModel(slow)).run("Which?")
+        team = AgentTeam.debate(list("abcd"), 1, stop=stop, early=early, model=FunctionModel(slow))
+        result = await team.run("Which?")
         assert [each.status for each in result.members] == ["ok"] * len(result.members)
         assert anyio.current_time() - began >= 4
 
