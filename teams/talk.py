@@ -52,9 +52,10 @@ class Talk(Construction):
         default: more than half. rounds: of exchange at most; 0 is a vote. rule: another rule, e.g. Unanimity().
         exchange: members see only the set of "solutions", or each other's "messages". verifier: has to accept every
         change of an answer (update="verified_only"). summarizer: sums the messages up (view="summary"). topology,
-        view: who sees whose messages, and how. update, follow, stop, confidence: as in `debate`. equivalence: which
-        answers count as the same. quorum: how many must answer. deadline: seconds for each round. Other keywords:
-        TeamOptions.
+        view: who sees whose messages, and how. update, follow, stop, confidence: as in `debate`. early: cancel what is
+        still running once it cannot change the outcome; the winner is the same, whose words stand for it may differ.
+        equivalence: which answers count as the same. quorum: how many must answer. deadline: seconds for each round.
+        Other keywords: TeamOptions.
 
         Returns the team. Its result's `decision` holds tally and margin; without agreement `status` is "undecided".
         """
@@ -139,7 +140,8 @@ class Talk(Construction):
         the "last" round or of "all". equivalence: which answers count as the same. quorum: how many must answer.
         deadline: seconds for each round. Other keywords: TeamOptions.
 
-        Returns the team. Peers are shown anonymously, shuffled by the run's seed.
+        Returns the team. Peers are shown anonymously, shuffled by the run's seed. Raises ConfigurationError for a seat
+        that is missing or would never be asked, ValidationError for options that contradict each other.
         """
         formation = made(
             Debate,
