@@ -49,6 +49,7 @@ def json_schema() -> Schema:
             fields["prompts"]["propertyNames"] = {"enum": list(SLOTS)}
     # What only code can give.
     del forms["Pipeline"]["properties"]["validators"]
+    del forms["Market"]["properties"]["settle"]
     del forms["Equivalence"]["properties"]["relation"]
     forms["RetryConfig"]["properties"]["retry_on_exceptions"]["items"] = {"type": "string"}
     formation = forms["TeamSpec"]["properties"]["formation"]
