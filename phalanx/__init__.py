@@ -70,10 +70,13 @@ if TYPE_CHECKING:
     from phalanx.errors import VictorError as VictorError
     from phalanx.formations.adaptive import Adaptive as Adaptive
     from phalanx.formations.base import Answer as Answer
+    from phalanx.formations.blackboard import BlackboardFormation as BlackboardFormation
     from phalanx.formations.consensus import Consensus as Consensus
+    from phalanx.formations.contribution import Contributions as Contributions
     from phalanx.formations.debate import Debate as Debate
     from phalanx.formations.flat import Flat as Flat
     from phalanx.formations.hierarchical import Hierarchical as Hierarchical
+    from phalanx.formations.market import Market as Market
     from phalanx.formations.mixture import Mixture as Mixture
     from phalanx.formations.parallel import Parallel as Parallel
     from phalanx.formations.pipeline import Pipeline as Pipeline
@@ -122,11 +125,14 @@ _HOMES = {
     "ToolError ToolExecutionError ToolNotFoundError ValidationError VictorError",
     "phalanx.formations.adaptive": "Adaptive",
     "phalanx.formations.base": "Answer",
+    "phalanx.formations.blackboard": "BlackboardFormation",
     "phalanx.formations.consensus": "Consensus",
+    "phalanx.formations.contribution": "Contributions",
     "phalanx.formations.debate": "Debate",
     "phalanx.formations.flat": "Flat",
     "phalanx.formations.hierarchical": "Hierarchical",
     "phalanx.formations.receipts": "Receipt receipts_of",
+    "phalanx.formations.market": "Market",
     "phalanx.formations.mixture": "Mixture",
     "phalanx.formations.parallel": "Parallel",
     "phalanx.formations.pipeline": "Pipeline",
