@@ -13,8 +13,9 @@ from phalanx.settings import nearest
 
 from .agenda import TOP
 from .base import Answer, Asking, FormationModel, Member, Stage, Wiring
-from .board_work import MOST_QUESTIONS, BoardWork
+from .board_work import BoardWork
 from .rule_field import RuleField
+from .shared_board import MOST_QUESTIONS
 from .team_run import TeamRun
 from .voting import Equivalence, Plurality
 

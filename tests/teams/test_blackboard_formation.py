@@ -318,6 +318,17 @@ async def test_a_limit_ends_it_with_what_is_on_the_board() -> None:
     assert result == "## a\nby a\n\n## b\nby b"
 
 
+async def test_what_was_taken_back_is_no_part_of_the_answer_of_a_run_that_was_stopped() -> None:
+    result, _ = await played(
+        lambda _: {"text": "beta"},
+        lambda _: {"text": "alpha, aleph!"},
+        lambda request: {"text": "I was wrong.", "retracts": [numbered(request, "beta")]},
+        limits=Limits(calls=3),
+    )
+    assert result.status == "stopped"
+    assert result == "## b\nalpha, aleph!\n\n## a\nI was wrong."
+
+
 async def test_who_may_not_write_is_told_so_and_who_may_not_read_is_not_shown() -> None:
     warned: list[str] = []
     mute = Agent(Role(name="mute", writes=("nothing",)), name="mute")
@@ -377,6 +388,27 @@ async def test_other_regions_of_the_teams_board_are_shown_and_call_on_members() 
     assert seen == ["a", "b"], "what stood there before the task calls on nobody"
     with pytest.raises(ValidationError, match="no region 'fact'"):
         await AgentTeam.blackboard(members, regions=["fact"], board=board, model=FunctionModel(answer)).run("alpha")
+
+
+async def test_what_is_for_one_member_alone_calls_on_no_other_and_is_shown_to_no_other() -> None:
+    board = Blackboard(regions=[Region("facts", str)])
+
+    async def answer(request: Request) -> str:
+        if request.about.stage != "contribute":
+            return "Answer: 7"
+        if request.about.member == "a":
+            await board.post("facts", "Secret: beta gamma.", visibility="member:c")
+        assert ("Secret" in request.messages[-1].content) == (request.about.member == "c")
+        acted.append(request.about.member)
+        return json.dumps({"text": f"by {request.about.member}"})
+
+    acted: list[str] = []
+    members = skilled(a="alpha", b="beta", c="gamma")
+    team = AgentTeam.blackboard(
+        members, decider="d", regions=["facts"], threshold=2, board=board, model=FunctionModel(answer)
+    )
+    await team.run("alpha")
+    assert acted == ["a", "c"]
 
 
 async def test_a_second_run_sees_what_the_first_left_and_begins_with_its_own_task() -> None:

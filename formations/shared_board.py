@@ -1,0 +1,214 @@
+"""What members have added to a shared board while they work on one task: how it is posted, marked and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from phalanx.agents.prompts import fenced, fenced_all
+from phalanx.agents.task import Task
+from phalanx.errors import AccessDenied
+from phalanx.messages import Data
+from phalanx.runtime.entries import Conflict, Entry
+from phalanx.runtime.reading import Snapshot
+from phalanx.runtime.regions import Region
+
+from .agenda import Item, Turn
+from .base import Answer, Member
+from .rounds import cut
+from .team_run import TeamRun, identity
+
+if TYPE_CHECKING:
+    from .blackboard import BlackboardFormation
+
+PROBLEM, QUESTIONS, CONTRIBUTIONS, AGENDA = "problem", "questions", "contributions", "agenda"
+# Nobody but the run writes the task and the agenda; members have no use for reading what waits on the agenda.
+REGIONS = (
+    Region(PROBLEM, str, writes=()),
+    Region(QUESTIONS, str),
+    Region(CONTRIBUTIONS, str),
+    Region(AGENDA, Turn, reads=(), writes=()),
+)
+MOST_QUESTIONS = 3
+"""The most questions that one contribution can leave on the board."""
+
+
+class Contribution(Data):
+    """What a member adds to the board.
+
+    text: the contribution; empty adds nothing. settles: numbers of open questions that it settles. retracts: numbers
+    of its own earlier entries that it takes back. questions: what others should look into. done: the board holds all
+    that the task needs.
+    """
+
+    text: str = ""
+    settles: list[int] = []
+    retracts: list[int] = []
+    questions: list[str] = []
+    done: bool = False
+
+
+class SharedBoard:
+    """The board of one task, as it was when it was last looked at.
+
+    formation, run, task: whose, in which run, and what is worked on. `said` is what members have added, in order, each
+    with its author; `problem` is the entry of the task itself.
+    """
+
+    problem: Entry
+
+    def __init__(self, formation: BlackboardFormation, run: TeamRun, task: Task) -> None:
+        self.formation, self.run, self.task = formation, run, task
+        self.text, self.board = run.text(task), run.board
+        self.said: list[tuple[str, str]] = []
+        self._is_done = False
+        self._op = f"{run.run.run_id}/{'/'.join(run.run.path)}/board"
+        self._writes = 0
+        self._now: Snapshot | None = None
+
+    async def open(self) -> None:
+        """Put the task on the board."""
+        self.board.declare(*REGIONS)
+        problem = await self.board.post(PROBLEM, self.text, op=self._next_op(), pinned=True)
+        assert isinstance(problem, Entry)
+        self.problem = problem
+
+    async def look(self) -> None:
+        """Look at the board once for the whole turn, under a name: a resumed run sees what it saw then."""
+        self._now = await self.board.snapshot(op=self._next_op())
+
+    async def entries(self) -> list[Entry]:
+        """All that stands and can call on somebody, oldest first."""
+        assert self._now is not None
+        found: list[Entry] = []
+        for name in self._watched:
+            found += await self._now.entries(name)
+        return sorted(found, key=lambda entry: entry.seq)
+
+    async def triggers(self) -> list[Entry]:
+        """All that may have triggered somebody, what was taken back included."""
+        assert self._now is not None
+        return [entry for name in self._watched for entry in await self._now.history(name)]
+
+    @property
+    def _watched(self) -> tuple[str, ...]:
+        return (PROBLEM, *self._shown)
+
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        return (QUESTIONS, CONTRIBUTIONS, *self.formation.regions)
+
+    async def view(self, member: Member) -> tuple[str, tuple[Entry, ...]]:
+        """What a `member` may see of the board within the budget, as fenced data; and the entries it is shown."""
+        assert self._now is not None
+        tokens = self.formation.view_tokens
+        view = await self._now.view(
+            identity(member), tokens=tokens, patterns=self._shown, about=self.task.description,
+        )  # fmt: skip
+        if over := [each for each in view.dropped if each.reason == "budget"]:
+            self.run.run.warn(
+                f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens"
+            )
+        return fenced_all(((part.label, part.text) for part in view.parts), "(nothing yet)"), view.included
+
+    async def trigger_text(self, item: Item) -> str:
+        """What an `item` of the agenda waits on, as its member is shown it."""
+        if item.trigger == self.problem.seq:
+            return "the task itself"
+        entry = next((each for each in await self.triggers() if each.seq == item.trigger), None)
+        assert entry is not None
+        return fenced(cut(str(entry.value), 500), f"#{entry.seq} of the board, by {entry.author or 'the run'}")
+
+    async def post(self, member: Member, given: Contribution, causes: Sequence[Entry], number: int) -> bool:
+        """Put what a member adds on the board, in its name; whether any of it is new.
+
+        member: who. given: what it adds. causes: the entries it was shown. number: the turn.
+        """
+        text = cut(given.text.strip(), self.formation.entry_tokens)
+        is_new = bool(text) and _plain(text) not in {_plain(said) for _, said in self.said}
+        asked = [cut(each.strip(), self.formation.entry_tokens) for each in given.questions if each.strip()]
+        known = {_plain(str(entry.value)) for entry in await self._standing(QUESTIONS)}
+        fresh = [each for at, each in enumerate(asked) if _plain(each) not in known | {*map(_plain, asked[:at])}]
+        if len(fresh) > MOST_QUESTIONS:
+            self.run.run.warn(f"{member.name} asks {len(fresh)} questions; the first {MOST_QUESTIONS} are on the board")
+        if is_new:
+            self.said.append((member.name, text))
+            is_new = await self.write(CONTRIBUTIONS, text, member, causes, number)
+        for question in fresh[:MOST_QUESTIONS]:
+            is_new |= await self.write(QUESTIONS, question, member, causes, number, resolved=False)
+        settled = await self._settle(member, given)
+        return is_new or settled
+
+    async def _settle(self, member: Member, given: Contribution) -> bool:
+        """Mark what a contribution settles, and take back what it takes back; whether anything changed."""
+        changed = False
+        questions = {entry.seq: entry for entry in await self._standing(QUESTIONS)}
+        own = {
+            entry.seq: entry
+            for region in (CONTRIBUTIONS, QUESTIONS)
+            for entry in await self._standing(region)
+            if entry.author == member.name
+        }
+        for seq in dict.fromkeys(given.settles):
+            if seq in questions:
+                await self.board.mark(seq, resolved=True)
+                changed = True
+        for seq in dict.fromkeys(given.retracts):
+            if seq in own:
+                await self.board.retract(seq, f"{member.name} took it back")
+                self.said = [each for each in self.said if each != (member.name, own[seq].value)]
+                changed = True
+        strange = sorted({*given.settles} - {*questions} | {*given.retracts} - {*own})
+        if strange:
+            numbers = ", ".join(f"#{seq}" for seq in strange[:5])
+            self.run.run.warn(
+                f"{member.name} names {numbers}, which it cannot settle or take back; that is left as it is"
+            )
+        if given.done and not self._is_done:
+            self._is_done = changed = True
+            await self.board.mark(self.problem, resolved=True)
+        return changed
+
+    async def _standing(self, region: str) -> list[Entry]:
+        """What stood in a region when the member was shown the board."""
+        assert self._now is not None
+        return [entry for entry in await self._now.entries(region) if entry.seq > self.problem.seq]
+
+    async def write(
+        self,
+        region: str,
+        value: object,
+        member: Member | None = None,
+        causes: Sequence[Entry] = (),
+        round: int | None = None,
+        resolved: bool | None = None,
+    ) -> bool:
+        """Write one entry; whether its author may.
+
+        region, value: where, and what. member: its author; None is the run. causes, round, resolved: as in `post`.
+        """
+        op = self._next_op()
+        if member is None:
+            await self.board.post(region, value, op=op)
+            return True
+        try:
+            written = await self.board.as_member(identity(member)).post(
+                region, value, round=round, causes=causes, op=op, resolved=resolved
+            )
+        except AccessDenied as denied:
+            self.run.run.warn(f"what {member.name} adds is not on the board: {denied}")
+            return False
+        assert not isinstance(written, Conflict)
+        return True
+
+    def _next_op(self) -> str:
+        self._writes += 1
+        return f"{self._op}-{self._writes}"
+
+    def best(self) -> Answer | None:
+        """What members have added, if it is stopped before there is an answer."""
+        return Answer("\n\n".join(f"## {name}\n{text}" for name, text in self.said)) if self.said else None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
