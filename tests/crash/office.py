@@ -21,6 +21,7 @@ from phalanx.messages import Request, ToolCall
 from phalanx.runtime.events import Event, StepFinished, StepStarted
 from phalanx.runtime.sqlite import SqliteLog
 from tests.recording import DONE, plan
+from tests.teams.any_team import filled
 from tests.wire.servers import Received, Reply, Server, Use, serve
 
 Call = str
@@ -47,6 +48,9 @@ def said(request: Received, chance: bytes, *, delay: float) -> Reply:
     if '"assignments"' in system:
         parts = plan(("1", "bob", "first", []), ("2", "cy", "second", []), ("3", "bob", "third", ["1", "2"]))
         return Reply(text=json.dumps(parts), delay=delay)
+    if (shape := re.search(r"fits this JSON schema[^\n]*\n(?=\{)", system)) is not None:
+        schema = json.JSONDecoder().raw_decode(system, shape.end())[0]
+        return Reply(text=json.dumps(filled(schema, schema.get("$defs", {}), chance.hex())), delay=delay)
     found = re.search(r"Sign as (\w+)\.", system)
     name = found[1] if found else "nobody"
     tools = request.body.get("tools")

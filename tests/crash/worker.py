@@ -82,6 +82,15 @@ BUILDS: Mapping[str, Build] = {
     "nested": lambda m, d: AgentTeam.pipeline(
         [AgentTeam.debate(staff(d), 1, trigger="always", name="inner"), agent("last", d.look)], model=m, name="outer"
     ),
+    "vote": lambda m, d: AgentTeam.vote(staff(d), 3, early=False, model=m),
+    "mixture": lambda m, d: AgentTeam.mixture(staff(d), agent("agg"), layers=3, model=m),
+    "reflect": lambda m, d: AgentTeam.reflect(agent("bob", d.send), agent("vic"), model=m),
+    "router": lambda m, d: AgentTeam.router(agent("ria"), staff(d), top=2, model=m),
+    "handoff": lambda m, d: AgentTeam.handoff(staff(d), max_handoffs=3, model=m),
+    "map_reduce": lambda m, d: AgentTeam.map_reduce(staff(d), agent("red"), max_pieces=3, model=m),
+    "ledger": lambda m, d: AgentTeam.ledger(agent("ada"), staff(d), max_steps=4, model=m),
+    "blackboard": lambda m, d: AgentTeam.blackboard(staff(d), decider=agent("dee"), max_turns=4, model=m),
+    "market": lambda m, d: AgentTeam.market(staff(d), model=m),
 }
 
 
