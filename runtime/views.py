@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -128,7 +129,7 @@ def _relevance(texts: Sequence[str], about: str) -> list[float]:
     wanted = set(_words(about))
     if not wanted:
         return [0.0] * len(texts)
-    counts = [Counter(_words(text)) for text in texts]
+    counts = [_remembered(text) if len(text) <= _SHORT else Counter(_words(text)) for text in texts]
     lengths = [sum(count.values()) for count in counts]
     usual = sum(lengths) / len(lengths) if any(lengths) else 1.0
     scores = [0.0] * len(texts)
@@ -140,6 +141,16 @@ def _relevance(texts: Sequence[str], about: str) -> list[float]:
                 if often := count[word]:
                     scores[at] += weight * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * lengths[at] / usual))
     return scores
+
+
+@functools.lru_cache(128)
+def _remembered(text: str) -> Counter[str]:
+    # What stands on a board is looked at again by everybody who comes later. Only read, never changed.
+    return Counter(_words(text))
+
+
+_SHORT = 4000
+"""Texts up to so many characters have their words remembered: some megabytes in all at most."""
 
 
 def _words(text: str) -> list[str]:
