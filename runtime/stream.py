@@ -30,6 +30,7 @@ class EventStream(Generic[T]):
     def __init__(self, work: Callable[[Listener], Awaitable[T]], *, behind: int = 100_000) -> None:
         self._work, self.behind, self._missed = work, behind, 0
         self._events: deque[AnyEvent] = deque()
+        self._dropped: AnyEvent | None = None
         self._more: anyio.Event | None = None
         self._ended = False
         self._results: list[T] = []
@@ -87,14 +88,16 @@ class EventStream(Generic[T]):
     def _push(self, event: AnyEvent) -> None:
         """Keep an event for the reader; a reader that is too far behind is told how many it missed instead."""
         if len(self._events) >= self.behind:
-            self._missed += 1
+            self._missed, self._dropped = self._missed + 1, event
             return
-        if self._missed:
-            head = (event.run_id, event.seq - 1, event.path, event.time, event.parent)
-            self._events.append(Missed(*head, self._missed))
-            self._missed = 0
+        self._tell_missed()
         self._events.append(event)
         self._wake()
+
+    def _tell_missed(self) -> None:
+        if (last := self._dropped) is not None:
+            self._events.append(Missed(last.run_id, last.seq, last.path, last.time, last.parent, self._missed))
+            self._missed, self._dropped = 0, None
 
     def _wake(self) -> None:
         if self._more is not None:
@@ -122,6 +125,7 @@ class _Pump(Generic[T]):
             failure = error
         finally:
             if (stream := self.stream()) is not None:
+                stream._tell_missed()
                 stream._results, stream._failure, stream._ended = result, failure, True
                 stream._wake()
             assert self.done is not None
