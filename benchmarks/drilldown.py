@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from .conversations import Conversations, Exchange
-from .grouping import group
+from .grouping import Grouped
 from .record import Attempt, Ballots, Comparison
 from .tasks import Gold, TaskItem
 from .wording import duration, money
@@ -17,12 +17,11 @@ BLOCK = 100
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
-def index(comparison: Comparison) -> str:
+def index(comparison: Comparison, groups: Sequence[Grouped]) -> str:
     """What a page needs of every item at once, as JSON that may stand inside a script element.
 
-    comparison: whose items.
+    comparison: whose items. groups: its attempts by system.
     """
-    groups = group(comparison)
     scores = [[_short(each.scores.get(item.id)) for item in comparison.items] for each in groups]
     failed = [
         [int(any(made.status == "failed" for made in each.by_item.get(item.id, ()))) for item in comparison.items]
@@ -41,13 +40,14 @@ def index(comparison: Comparison) -> str:
     )
 
 
-def blocks(comparison: Comparison, conversations: Conversations | None, *, longest: int) -> Iterator[str]:
+def blocks(
+    comparison: Comparison, groups: Sequence[Grouped], conversations: Conversations | None, *, longest: int
+) -> Iterator[str]:
     """The items in blocks of a hundred, each as JSON, deflated, in base 64.
 
-    comparison: whose items. conversations: the prompts and answers of its runs. longest: characters after which a text
-    is cut, and says so.
+    comparison: whose items. groups: its attempts by system. conversations: the prompts and answers of its runs.
+    longest: characters after which a text is cut, and says so.
     """
-    groups = group(comparison)
     for start in range(0, len(comparison.items), BLOCK):
         texts = _Texts(longest)
         items: list[Json] = []

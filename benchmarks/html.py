@@ -16,6 +16,7 @@ from phalanx.errors import ValidationError
 from .conversations import Conversations
 from .diagnosis import Diagnosis
 from .drilldown import blocks, index
+from .grouping import group
 from .record import Comparison
 from .statistics.transitions import Transitions
 from .summary import Finding, Standing, Summary, of
@@ -47,6 +48,7 @@ def page(
     numbers = of(comparison) if summary is None else summary
     if [each.system for each in numbers.standings] != list(comparison.systems):
         raise ValidationError(f"this summary is of {numbers.name!r} with other systems, not of {comparison.name!r}")
+    groups = group(comparison)
     style, script = _file("report.css"), _file("report.js")
     own = sum(each.system.baseline_of is None for each in numbers.standings)
     base = len(numbers.standings) - own
@@ -67,10 +69,10 @@ def page(
         "contributions": "",
         "notes": f"<ul class='small'>{''.join(f'<li>{_safe(note)}</li>' for note in numbers.notes)}</ul>",
         "footer": _safe(f"Made by Phalanx {numbers.version or '(version unknown)'}. {_how(numbers)}"),
-        "index": index(comparison),
+        "index": index(comparison, groups),
         "blocks": "\n".join(
             f'<script type="text/plain" id="block-{number}">{packed}</script>'
-            for number, packed in enumerate(blocks(comparison, conversations, longest=longest))
+            for number, packed in enumerate(blocks(comparison, groups, conversations, longest=longest))
         ),
     }
     return re.sub(r"\{\{([a-z-]+)\}\}", lambda found: parts[found[1]], _file("report.html"))

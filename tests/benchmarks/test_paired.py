@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 
 import pytest
@@ -160,3 +161,14 @@ def test_swapping_the_systems_mirrors_the_interval() -> None:
 def test_systems_on_different_numbers_of_items_cannot_be_paired() -> None:
     with pytest.raises(ValidationError, match="a has 2 scores and b has 1"):
         paired_difference([1, 0], [1])
+
+
+def test_the_sign_flip_of_many_units_is_that_of_the_normal_distribution() -> None:
+    rng = random.Random(8)
+    found = [rng.uniform(-1, 1.04) for _ in range(4000)]
+    result = sign_flip(found, [0.0] * 4000, seed=3)
+    z = abs(sum(found)) / math.sqrt(sum(value * value for value in found))
+    expected = math.erfc(z / math.sqrt(2))
+    assert 0.01 < expected < 0.5
+    assert result.p_value == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 10_000))
+    assert result == sign_flip(found, [0.0] * 4000, seed=3)
