@@ -77,6 +77,8 @@ async def ask_human(
                 raise ConfigurationError(f"nobody is there to answer {text!r}; give the run human=…, or a default")
             return default
         run.emit(Paused, key, text, options, member)
+        # The process may end while people think: then the journal is what says that they are asked.
+        await execution.flush()
         with run.deadline(within) as scope:
             answer = execution.human(question) if execution.human is not pause else await _pause(run, question)
             if not isinstance(answer, str):

@@ -122,6 +122,20 @@ async def test_a_stage_that_its_validator_rejects_hears_nothing_of_a_verifier() 
     assert "verifier" not in again
 
 
+async def test_a_question_is_in_the_log_while_its_answer_is_waited_for() -> None:
+    async def careful(run, task):  # type: ignore[no-untyped-def]
+        return await run.ask_human("Send it?")
+
+    log = MemoryLog()
+    async with AgentTeam(["ada"], formation=careful, model=Recording()).start("Go.", run_id="r", log=log) as handle:
+        await anyio.sleep(1)
+        [question] = handle.questions
+        last = (await log.read("run/r"))[-1][1]
+        assert (getattr(last, "kind", ""), getattr(last, "key", "")) == ("run.paused", question.key)
+        handle.answer(question.key, "yes")
+        assert await handle.wait() == "yes"
+
+
 def test_members_of_a_file_may_be_bare_names() -> None:
     team = AgentTeam.from_yaml("members: [ada, {name: bob, role: coder}, critic]\nformation: pipeline\n")
     assert [(each.name, each.role.name) for each in team.members] == [
