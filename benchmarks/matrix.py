@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
 
+from phalanx.messages import Usage
 from phalanx.runtime.limits import Account, Accounts, Limits, limits
 
 from .baselines import Single, sampled
@@ -18,8 +19,8 @@ from .progress import Count, Progress, Told
 from .purse import Purse, as_limits
 from .record import Attempt, Comparison
 from .scoring import Scorer
-from .store import AttemptKept, Key, Store
-from .suite import Fence, Job, NotRun, ScorerFailed, attempt
+from .store import AttemptKept, Key, Store, run_id_of
+from .suite import STUCK, Fence, Job, NotRun, ScorerFailed, attempt
 from .systems import Entrant
 from .tasks import TaskItem
 
@@ -34,7 +35,7 @@ class Matrix:
     or address of the log. sampled_from: the member that a baseline samples, by the baseline's name.
 
     stopped says which limit ended all of it; broken is what the scorer failed with; closed the systems whose own limit
-    was reached, with the words for it.
+    was reached, with the words for it; stuck the attempts that cannot go on from their journals.
     """
 
     comparison: Comparison
@@ -50,8 +51,10 @@ class Matrix:
     stopped: str | None = None
     broken: ScorerFailed | None = None
     closed: dict[str, str] = field(default_factory=dict)
+    stuck: list[str] = field(default_factory=list)
     _suite: Fence | None = None
     _purses: dict[str, Purse] = field(default_factory=dict)
+    _begun: dict[str, Usage] = field(default_factory=dict)
 
     async def run(self, phases: Callable[[], Awaitable[None]]) -> None:
         """Hold the suite's own limits around `phases`, an async function that calls `work_off` for its systems."""
@@ -60,13 +63,15 @@ class Matrix:
         with _block(self.limits) as account, anyio.move_on_after(seconds) as scope:
             if account is not None:
                 self._suite = Fence(SUITE, account)
-                for kept in self.store.kept.attempts.values():
-                    Accounts([account]).charge(kept.attempt.usage)
+            self._begun = await self.store.unfinished()
+            for spent in (*(kept.attempt.usage for kept in self.store.kept.attempts.values()), *self._begun.values()):
+                if account is not None:
+                    Accounts([account]).charge(spent)
             await phases()
         if scope.cancelled_caught:
             self.stopped = f"{SUITE} reached its limit of {seconds:g} seconds"
-        if self.stopped is None and self.closed:
-            self.stopped = "; ".join(self.closed.values())
+        if self.stopped is None and (self.closed or self.stuck):
+            self.stopped = "; ".join([*self.closed.values(), *self.stuck])
         self.progress.stopped = self.stopped
         self._tell()
 
@@ -83,11 +88,12 @@ class Matrix:
         if self.engine.remote:
             await self._elsewhere(entrants)
             return
+        turns = _Turns(len(entrants))
         async with anyio.create_task_group() as group:
             for each in entrants:
-                group.start_soon(self._here, each)
+                group.start_soon(self._here, each, turns)
 
-    async def _here(self, entrant: Entrant) -> None:
+    async def _here(self, entrant: Entrant, turns: _Turns) -> None:
         """One system in this process, under its own limits inside the suite's."""
         own = self.limits_each.get(entrant.name)
         with _block(own) as account, anyio.move_on_after(None if own is None else own.seconds) as scope:
@@ -97,9 +103,27 @@ class Matrix:
                     Accounts([account]).charge(done.usage)
             if self._suite is not None:
                 fences.append(self._suite)
+            async with turns.first():
+                if fences:
+                    await self._go_on(entrant, fences)
             await self.engine.map(partial(self._attempt, fences), self._jobs(entrant), self._take)
         if scope.cancelled_caught and own is not None:
             self.closed[entrant.name] = f"system {entrant.name!r} reached its limit of {own.seconds:g} seconds"
+
+    async def _go_on(self, entrant: Entrant, fences: Sequence[Fence]) -> None:
+        """Finish what was interrupted, one by one and before all else, for what it spent before counts already.
+
+        It counts a second time as its journal is played back; so it is given back right before, while nobody else
+        is there who could spend it.
+        """
+        begun = [job for job in self._jobs(entrant) if run_id_of(self.store.name, job.key) in self._begun]
+        own = [each.account for each in fences if each is not self._suite]
+        for job in begun:
+            Accounts(own).charge(self._begun[run_id_of(self.store.name, job.key)])
+        for job in begun:
+            spent = self._begun.pop(run_id_of(self.store.name, job.key))
+            Accounts([each.account for each in fences]).charge(_negative(spent))
+            self._take(await self._attempt(fences, job))
 
     async def _attempt(self, fences: Sequence[Fence], job: Job) -> AttemptKept | NotRun | ScorerFailed | None:
         if not self._is_open(job.entrant):
@@ -129,11 +153,13 @@ class Matrix:
             self.told(self.progress)
 
     def _close(self, owner: str, why: str, key: Key) -> None:
-        if owner == SUITE:
+        if owner == STUCK:
+            self.stuck.append(f"item {key[1]!r} cannot go on: {why}")
+        elif owner == SUITE:
             self.stopped = self.stopped or f"{SUITE} reached its limit of {why}"
-            return
-        name = next(each.name for each in self.comparison.systems if each.spec == key[0])
-        self.closed.setdefault(name, f"system {name!r} reached its limit of {why}")
+        else:
+            name = next(each.name for each in self.comparison.systems if each.spec == key[0])
+            self.closed.setdefault(name, f"system {name!r} reached its limit of {why}")
 
     def _is_open(self, entrant: Entrant) -> bool:
         return self.stopped is None and self.broken is None and entrant.name not in self.closed
@@ -191,6 +217,9 @@ class Matrix:
         orders: dict[Key, tuple[Entrant, Order]] = {}
         for each in entrants:
             for job in self._jobs(each):
+                if (spent := self._begun.pop(run_id_of(self.store.name, job.key), None)) is not None:
+                    purses[SUITE].settle(job.key, spent)
+                    purses[each.name].settle(job.key, spent)
                 order = Order(
                     self.where, self.store.name, Carried.of(job.entrant), job.item, job.repeat, job.seed, self.scorer,
                     job.limits,
@@ -221,12 +250,16 @@ class Matrix:
             key = found.key if isinstance(found, NotRun) else found.attempt.key
             usage = found.usage if isinstance(found, NotRun) else found.attempt.usage
             suite, own = given[key]
-            tighter = suite if isinstance(found, NotRun) and suite.is_tighter(own, found.what) else own
+            short = isinstance(found, NotRun) and found.owner != STUCK and suite.is_tighter(own, found.what)
+            tighter = suite if short else own
             for purse in (suite, own):
                 purse.settle(key, usage)
             if isinstance(found, AttemptKept):
                 self.store.kept.take(found)
                 self._count(found.attempt)
+                return
+            if found.owner == STUCK:
+                self._close(STUCK, found.why, key)
                 return
             refused.append(key)
             if slots == 1:
@@ -234,6 +267,29 @@ class Matrix:
 
         await self.engine.map(work, each(), take)
         return refused
+
+
+class _Turns:
+    """Lets systems go on one after the other, and none begin anything new before all have."""
+
+    def __init__(self, count: int) -> None:
+        self._left, self._lock, self._all = count, anyio.Lock(), anyio.Event()
+
+    @asynccontextmanager
+    async def first(self) -> AsyncIterator[None]:
+        """A system's turn to go on; back when all have had theirs."""
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._left -= 1
+            if not self._left:
+                self._all.set()
+        await self._all.wait()
+
+
+def _negative(usage: Usage) -> Usage:
+    return Usage(calls=-usage.calls, input_tokens=-usage.tokens, known_cost=-usage.known_cost)
 
 
 def _block(given: Limits | None) -> AbstractContextManager[Account | None]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from phalanx.errors import ConfigurationError, LogError
-from phalanx.messages import Data
+from phalanx.messages import Data, Usage
 from phalanx.runtime.codec import register
+from phalanx.runtime.events import StepFinished
 from phalanx.runtime.log import Log
 
 from .record import Attempt, Comparison
@@ -138,6 +139,20 @@ class Store:
         found = self.kept.attempts.get(key)
         return None if found is None or found.scored else found
 
+    async def unfinished(self) -> dict[str, Usage]:
+        """What the attempts have spent that began and were not finished, by the id of their run."""
+        if self.log is None:
+            return {}
+        done = {each.attempt.run_id for each in self.kept.attempts.values()}
+        found: dict[str, Usage] = {}
+        for stream in await self.log.streams(f"run/{_hash(self.name)[:10]}"):
+            run_id = stream.removeprefix("run/")
+            if run_id not in done:
+                records = [record for _, record in await self.log.read(stream)]
+                ended = {each.key: each.usage for each in records if isinstance(each, StepFinished)}
+                found[run_id] = sum(ended.values(), Usage())
+        return found
+
     async def _write(self, record: ComparisonBegun | AttemptKept | ComparisonEnded) -> None:
         if self.log is None:
             self.kept.take(record)
@@ -188,4 +203,8 @@ def item_hash(item: TaskItem) -> str:
 
 def run_id_of(name: str, key: Key) -> str:
     """The id of an attempt's own run, the same in every process: it is found again after a crash."""
-    return hashlib.sha256(repr((name, key)).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return _hash(name)[:10] + _hash(repr(key))[:14]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

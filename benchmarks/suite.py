@@ -64,7 +64,8 @@ class Fence:
 class NotRun:
     """An attempt that a limit around it did not let happen, or not to its end; what it paid for is journaled.
 
-    owner, why: whose limit, and which, in words; what: calls, tokens or usd. usage: what it spent.
+    owner, why: whose limit, and which, in words; what: calls, tokens or usd. usage: what it spent. An owner of STUCK:
+    no limit, but its journal does not fit what it would do now, so that it cannot go on.
     """
 
     key: Key
@@ -98,8 +99,8 @@ async def attempt(job: Job, store: Store, scorer: Scorer, fences: Sequence[Fence
     """Make an attempt, or give the finished one: its answer, scored and kept.
 
     store: where results are kept; with a log in it, an attempt that was interrupted goes on from its own journal.
-    fences: the limits around it, the nearest first. Raises ScorerFailed, after the answer was kept, LogError when
-    nothing can be kept, and ReplayDivergence when an interrupted attempt was made by another system.
+    fences: the limits around it, the nearest first. Raises ScorerFailed, after the answer was kept, and LogError when
+    nothing can be kept.
     """
     if (done := store.finished(job.key)) is not None:
         return AttemptKept(attempt=done, asked=item_hash(job.item))
@@ -148,8 +149,10 @@ async def _answer(job: Job, store: Store, fences: Sequence[Fence]) -> _Answered 
             return await _ask_function(job, began)
         resumed = run_id is not None and await _has_begun(store, run_id)
         result = await _do(team, job, store, run_id, resumed)
-    except (LogError, ReplayDivergence):
+    except LogError:
         raise
+    except ReplayDivergence as lost:
+        return NotRun(job.key, STUCK, str(lost), "", Usage())
     except TeamError as failure:
         partial = failure.result if isinstance(failure.result, TeamResult) else None
         usage = Usage() if partial is None else partial.usage
@@ -227,6 +230,7 @@ def _fence(refusal: LimitExceeded, fences: Sequence[Fence]) -> Fence | None:
     return next((each for each in fences if each.refused(refusal)), None)
 
 
+STUCK = "its journal"
 OUTSIDE = "the with-block"
 """How a refusal names a limit that stands around a run."""
 

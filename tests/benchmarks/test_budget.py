@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from phalanx import Agent, AgentTeam, Limits
+from phalanx import Agent, AgentTeam, Limits, tool
 from phalanx.agents.models.offline import FunctionModel
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.purse import Purse, as_limits
 from phalanx.benchmarks.record import Attempt, Comparison, System
-from phalanx.messages import Completion, Price, Request, Usage
+from phalanx.messages import Completion, Price, Request, ToolCall, Usage
 from phalanx.runtime.log import MemoryLog
 from tests.benchmarks.staff import Office, of_system, sums
 
@@ -30,13 +30,14 @@ class Paid:
 
     def __init__(self) -> None:
         self.limits_given: list[int | None] = []
+        self.cut_short = 0
 
     async def complete(self, request: Request) -> Completion:
         self.limits_given.append(request.max_tokens)
         about = request.about
         length = 20 + 7 * (len(about.question) + about.attempt * 3 + about.round * 5) % 41
-        if request.max_tokens is not None:
-            length = min(length, request.max_tokens)
+        if request.max_tokens is not None and length > request.max_tokens:
+            length, self.cut_short = request.max_tokens, self.cut_short + 1
         return Completion(text="Answer: 2", usage=Usage(1, input_tokens=50, output_tokens=length))
 
     async def price(self) -> Price:
@@ -84,6 +85,29 @@ async def test_the_budget_is_a_limit_and_an_answer_is_held_to_what_is_left() -> 
         assert each.usage.tokens <= spent[each.item]
         assert each.answer is not None
     assert min(given for given in model.limits_given if given is not None) < 200
+    # A sample that what is left would probably cut short is not drawn at all.
+    assert model.cut_short == 0
+
+
+async def test_a_sample_that_takes_more_than_the_whole_budget_is_stopped_by_it() -> None:
+    def answer(request: Request) -> str | Completion:
+        if request.about.path[0] == "sample-and-vote":
+            return Completion(text="", tool_calls=(ToolCall(id="1", tool_name="look", parameters={}),))
+        return "Answer: 2"
+
+    @tool
+    def look() -> str:
+        """Look."""
+        return "nothing"
+
+    model = FunctionModel(answer)
+    agents = [Agent("worker", name=name, model=model, tools=[look]) for name in ("ada", "bob")]
+    team = AgentTeam.debate(agents, 1, trigger="always")
+    found = await compare({"team": team}, sums(2), baselines=["calls"])
+    spent = {each.item: each.usage.calls for each in of_system(found, "team")}
+    for each in of_system(found, "team: vote at equal calls"):
+        assert (each.status, each.score, each.answer) == ("stopped", 0.0, None)
+        assert each.usage.calls == spent[each.item]
 
 
 async def test_money_is_matched_only_where_every_price_is_known_and_something_costs() -> None:

@@ -175,11 +175,22 @@ async def test_a_scorer_that_raises_stops_the_suite_and_the_answer_is_scored_whe
             raise KeyError("what?")
         return float(str(item.gold) in answer)
 
+    asked: list[str] = []
+
+    async def function(task: Task) -> str:
+        asked.append(task.id)
+        return str(int(task.description.split()[0]) + 1)
+
+    with pytest.raises(SuiteBroken, match="scorer failed on item 's3' of 'f'"):
+        await compare({"f": function}, sums(3), scorer=scorer, log=log, name="functions", concurrency=1)
     with pytest.raises(SuiteBroken, match=r"scorer failed on item 's3' of 'a': KeyError: 'what\?'") as caught:
         await compare({"a": office.agent()}, sums(5), scorer=scorer, log=log, baselines=False, concurrency=1)
     assert [each.item for each in caught.value.comparison.attempts] == ["s1", "s2"]
     assert office.calls == 3
     broken[0] = False
+    # Nothing but the log knows what a function answered.
+    assert scores(await compare({"f": function}, sums(3), scorer=scorer, log=log, name="functions"), "f") == [1.0] * 3
+    assert asked == ["s1", "s2", "s3"]
     found = await compare({"a": office.agent()}, sums(5), scorer=scorer, log=log, baselines=False)
     assert scores(found, "a") == [1.0] * 5
     assert office.calls == 5
@@ -260,3 +271,30 @@ async def test_what_cannot_be_compared_is_refused_before_anything_is_spent() -> 
 def test_it_works_without_async() -> None:
     found = compare_sync({"a": Office(pause=0).agent()}, sums(2), baselines=False)
     assert [each.score for each in found.attempts] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 2.5, 3.5, 4.5])
+async def test_what_an_interrupted_attempt_spent_counts_before_anything_else_is_spent(seconds: float) -> None:
+    log, office = MemoryLog(), Office()
+
+    def row(*names: str) -> AgentTeam:
+        return AgentTeam.pipeline([office.agent(name) for name in names])
+
+    systems: dict[str, Comparable] = {
+        "one": row("ada", "bob", "cy"),
+        "two": row("ed", "fay", "gus"),
+        "three": row("hal"),
+    }
+    given = Limits(calls=40)
+    with anyio.move_on_after(seconds):
+        await compare(systems, sums(6), log=log, limits=given, concurrency=5, baselines=False)
+    for _ in range(3):
+        with anyio.move_on_after(seconds + 1.0):
+            await compare(systems, sums(6), log=log, limits=given, concurrency=5, baselines=False)
+        assert office.calls <= 40
+    found = await compare(systems, sums(6), log=log, limits=given, concurrency=5, baselines=False)
+    assert office.calls <= 40
+    assert found.stopped is not None
+    whole = await compare(systems, sums(6), log=log, concurrency=5, baselines=False)
+    assert whole.stopped is None
+    assert sum(each.usage.calls for each in whole.attempts) == office.calls
