@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 
@@ -22,6 +23,8 @@ from .team_run import TeamRun, identity
 
 if TYPE_CHECKING:
     from .blackboard import BlackboardFormation
+
+D = TypeVar("D", bound=Data)
 
 FAILURES = 2
 """How often a member may fail before it is left out."""
@@ -136,7 +139,7 @@ class BoardWork:
         self.run.begin("volunteer", number)
         prompts = {member.name: await self._prompt("volunteer", member) for member in asked}
         outcomes = await self.run.ask_all(
-            prompts, stage="volunteer", round=number, members=asked, shape=Shape(Bid), question=self.task.id
+            prompts, stage="volunteer", round=number, members=asked, shape=_shape(Bid), question=self.task.id
         )
         for outcome in outcomes:
             self.run.raise_refusal(outcome)
@@ -159,7 +162,7 @@ class BoardWork:
         prompt = run.prompts(
             "contribute", task=self.text, roster=run.names(), board=board, trigger=await self.board.trigger_text(item)
         )
-        shape = Shape(Contribution) if isinstance(member.who, Agent) else None
+        shape = _shape(Contribution) if isinstance(member.who, Agent) else None
         outcome = await run.try_ask(
             member, prompt, stage="contribute", round=number, shape=shape, question=self.task.id
         )
@@ -217,6 +220,12 @@ class BoardWork:
             return Answer(counted.text_of(decision.winner), decision=decision, author=author)
         text = undecided_text(decision) if leader is None else counted.text_of(leader)
         return Answer(text, status="undecided", decision=decision)
+
+
+@cache
+def _shape(kind: type[D]) -> Shape[D]:
+    # Made once: a schema takes longer to make than a turn.
+    return Shape(kind)
 
 
 def _interests(member: Member) -> tuple[str, ...]:

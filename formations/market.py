@@ -6,7 +6,8 @@ import inspect
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, StrictFloat, StrictInt
 
@@ -26,6 +27,7 @@ from .rule_field import RuleField
 from .team_run import TeamRun, identity
 from .voting import Equivalence, Plurality
 
+D = TypeVar("D", bound=Data)
 Settle = Callable[[str, Task], "float | Awaitable[float]"]
 
 BIDS, REPUTATION = "bids", "reputation"
@@ -161,7 +163,7 @@ class _Trade:
         }
         run.begin("bid")
         prompt = run.prompts("bid", task=self.text)
-        outcomes = await formation.gather(run, prompt, stage="bid", shape=Shape(Offer), question=self.task.id)
+        outcomes = await formation.gather(run, prompt, stage="bid", shape=_shape(Offer), question=self.task.id)
         good = run.require(outcomes, formation.needed(len(run.members)))
         for outcome in outcomes:
             run.raise_refusal(outcome)
@@ -270,7 +272,7 @@ class _Trade:
         self.run.begin("settle", at)
         prompt = self.run.prompts("appraise", task=self.text, answer=fenced(outcome.text, "a member"))
         asked = await self.run.try_ask(
-            verifier, prompt, stage="settle", round=at, shape=Shape(Appraisal), question=self.task.id
+            verifier, prompt, stage="settle", round=at, shape=_shape(Appraisal), question=self.task.id
         )
         self.run.raise_refusal(asked)
         if asked.answer is None:
@@ -278,6 +280,12 @@ class _Trade:
             return None
         appraisal: Appraisal = asked.answer.output
         return appraisal.outcome
+
+
+@cache
+def _shape(kind: type[D]) -> Shape[D]:
+    # Made once: a schema takes longer to make than a task is given out.
+    return Shape(kind)
 
 
 def _first(outcomes: Sequence[Outcome]) -> Answer | None:

@@ -127,7 +127,7 @@ class SharedBoard:
         text = cut(given.text.strip(), self.formation.entry_tokens)
         is_new = bool(text) and _plain(text) not in {_plain(said) for _, said in self.said}
         asked = [cut(each.strip(), self.formation.entry_tokens) for each in given.questions if each.strip()]
-        known = {_plain(str(entry.value)) for entry in await self._standing(QUESTIONS)}
+        known = {_plain(str(entry.value)) for entry in await self._standing(QUESTIONS)} if asked else set()
         fresh = [each for at, each in enumerate(asked) if _plain(each) not in known | {*map(_plain, asked[:at])}]
         if len(fresh) > MOST_QUESTIONS:
             self.run.run.warn(f"{member.name} asks {len(fresh)} questions; the first {MOST_QUESTIONS} are on the board")
@@ -142,13 +142,11 @@ class SharedBoard:
     async def _settle(self, member: Member, given: Contribution) -> bool:
         """Mark what a contribution settles, and take back what it takes back; whether anything changed."""
         changed = False
-        questions = {entry.seq: entry for entry in await self._standing(QUESTIONS)}
-        own = {
-            entry.seq: entry
-            for region in (CONTRIBUTIONS, QUESTIONS)
-            for entry in await self._standing(region)
-            if entry.author == member.name
-        }
+        standing: list[Entry] = []
+        if given.settles or given.retracts:
+            standing = [*await self._standing(QUESTIONS), *await self._standing(CONTRIBUTIONS)]
+        questions = {entry.seq for entry in standing if entry.region == QUESTIONS}
+        own = {entry.seq: entry for entry in standing if entry.author == member.name}
         for seq in dict.fromkeys(given.settles):
             if seq in questions:
                 await self.board.mark(seq, resolved=True)
