@@ -11,7 +11,7 @@ from phalanx.agents.models.offline import FunctionModel
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.purse import Purse, as_limits
 from phalanx.benchmarks.record import Attempt, Comparison, System
-from phalanx.messages import Completion, Price, Request, ToolCall, Usage
+from phalanx.messages import Completion, Price, Request, ToolCall, Usage, estimate_request
 from phalanx.runtime.log import MemoryLog
 from tests.benchmarks.staff import Office, of_system, sums
 
@@ -23,7 +23,7 @@ def systems(found: Comparison) -> dict[str, System]:
 
 
 class Paid:
-    """A model that costs money: its prompts have 50 tokens, its answers 20 to 60, by member, question and attempt."""
+    """A model that costs money; its answers have 20 to 60 tokens, by member, question and attempt."""
 
     name = "paid/model"
     native_tools = True
@@ -38,7 +38,7 @@ class Paid:
         length = 20 + 7 * (len(about.question) + about.attempt * 3 + about.round * 5) % 41
         if request.max_tokens is not None and length > request.max_tokens:
             length, self.cut_short = request.max_tokens, self.cut_short + 1
-        return Completion(text="Answer: 2", usage=Usage(1, input_tokens=50, output_tokens=length))
+        return Completion(text="Answer: 2", usage=Usage(1, estimate_request(request), length))
 
     async def price(self) -> Price:
         return PRICE
