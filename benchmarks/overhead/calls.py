@@ -116,6 +116,7 @@ async def _many(port: int, ways: Mapping[str, Bare], rounds: int, teams: int) ->
         rates = tuple(teams * W4.calls / each for each in walls)
         rows.append(Row(f"W4 {teams} teams, {name}", "calls/s", rates, speed))
     rows.append(ratio(f"W4 {teams} teams / direct path by hand", found["team direct"], found["direct"], wall=True))
+    rows.append(ratio(f"W4 {teams} teams / direct path by hand", found["team direct"], found["direct"]))
     return rows
 
 
