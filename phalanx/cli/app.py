@@ -150,7 +150,10 @@ def init(
     formation: Annotated[
         str,
         typer.Option(
-            "--formation", "-f", metavar="KIND", help="hierarchical, flat, pipeline, parallel, consensus or debate."
+            "--formation",
+            "-f",
+            metavar="KIND",
+            help="hierarchical, debate, vote, …; a wrong name lists all.",
         ),
     ] = "hierarchical",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,

@@ -8,6 +8,7 @@ from pathlib import Path
 from phalanx.settings import nearest
 
 from .failures import WrongUse, check_writable, say
+from .starters import MORE
 
 _HEAD = """\
 # A team. Try it without a key:   phalanx run {file} "your task" --model offline/simulated
@@ -128,6 +129,7 @@ formation:
 """,
         18,
     ),
+    **MORE,
 }
 
 
