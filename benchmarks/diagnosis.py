@@ -11,6 +11,7 @@ from phalanx.messages import Data
 
 from .grouping import Grouped
 from .record import Attempt, Ballots
+from .shares import Share, shares
 from .statistics.intervals import Estimate, accuracy
 from .statistics.paired import paired_difference
 from .statistics.transitions import Transitions
@@ -44,7 +45,8 @@ class Diagnosis(Data):
     turns: between consecutive rounds. decided: from the vote of the drafts to the final answer. votes: how many
     independent votes the drafts amount to, with the correlation of their errors; None with a single member.
     same_wrong: of two members who are both wrong, how often they say the same. abstained: the share of drafts from
-    which no answer could be read. An answer counts as right in a table of turns when it has full credit.
+    which no answer could be read. members: what each of them brought. An answer counts as right in a table of turns
+    when it has full credit.
     """
 
     system: str
@@ -61,6 +63,7 @@ class Diagnosis(Data):
     votes: EffectiveVotes | None
     same_wrong: Estimate | None
     abstained: float
+    members: tuple[Share, ...]
 
     @property
     def talking(self) -> Transitions | None:
@@ -115,6 +118,7 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
         votes=_effective(rows, members, level) if len(members) > 1 else None,
         same_wrong=_same_wrong(rows, members, level) if len(members) > 1 else None,
         abstained=given.count(None) / len(given),
+        members=shares(group, level=level),
     )
 
 

@@ -21,7 +21,7 @@ from .record import Comparison
 from .statistics.transitions import Transitions
 from .summary import Finding, Standing, Summary, of
 from .svg import forest, is_wide, ladder, scatter, spots
-from .table import inequality, told
+from .table import brought, inequality, told
 from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
 
 KINDS = {"better": "better", "worse": "worse", "tied": "tied", "not enough items": "open"}
@@ -66,7 +66,6 @@ def page(
         "chart": _chart(numbers),
         "systems": _systems(numbers),
         "diagnoses": _diagnoses(numbers.diagnoses),
-        "contributions": "",
         "notes": f"<ul class='small'>{''.join(f'<li>{_safe(note)}</li>' for note in numbers.notes)}</ul>",
         "footer": _safe(f"Made by Phalanx {numbers.version or '(version unknown)'}. {_how(numbers)}"),
         "index": index(comparison, groups),
@@ -263,7 +262,34 @@ def _inside(diagnosis: Diagnosis) -> str:
     body = f"<div>{ladder(diagnosis)}</div><div>{words}</div>"
     if tables:
         body = f"<div>{ladder(diagnosis)}{words}</div><div>{''.join(tables)}</div>"
-    return f'<section class="inner inside"><h3>{_safe(diagnosis.system)}</h3>{body}</section>'
+    return f'<section class="inner inside"><h3>{_safe(diagnosis.system)}</h3>{body}{_members(diagnosis)}</section>'
+
+
+def _members(diagnosis: Diagnosis) -> str:
+    head, *rows = brought(diagnosis)
+    cells = "".join(f'<th scope="col">{heading.capitalize()}</th>' for heading in head)
+    lines = ""
+    for row in rows:
+        values = (_parted(cell) for cell in row)
+        pairs = zip(head, values, strict=True)
+        lines += "<tr>" + "".join(
+            f'<td data-label="{heading.capitalize()}" class=span>{cell}</td>' for heading, cell in pairs
+        )
+        lines += "</tr>"
+    words = (
+        "Brought: the member's Shapley value in the last vote, in points, as if plurality decided it; the members' add "
+        "up to what that vote is worth. Lost without it: what the vote loses when its ballot is left out."
+    )
+    return (
+        f'<div class="whole"><table class="systems members"><caption>Contributions</caption><thead><tr>{cells}</tr>'
+        f'</thead><tbody>{lines}</tbody></table><p class="small">{words}</p></div>'
+    )
+
+
+def _parted(cell: str) -> str:
+    """A number and its interval below it."""
+    value, bracket, interval = cell.partition(" [")
+    return f"<span>{_safe(value)}{f' <span class=small>[{_safe(interval)}</span>' if bracket else ''}</span>"
 
 
 def _cells(caption: str, table: Transitions) -> str:

@@ -6,7 +6,7 @@ import re
 
 from .diagnosis import Diagnosis
 from .summary import Summary
-from .table import safe, told
+from .table import brought, safe, told
 from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
@@ -65,6 +65,9 @@ def _systems(summary: Summary) -> str:
 
 def _inside(diagnosis: Diagnosis) -> str:
     lines = [f"- {_plain(words)}" for words in told(diagnosis)]
+    head, *members = brought(diagnosis)
+    lines += ["", f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    lines += [f"| {' | '.join(map(_plain, row))} |" for row in members]
     if not diagnosis.turns:
         return "\n".join(lines)
     rows = ["| from | to | kept | fixed | broke | missed | n |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]

@@ -49,6 +49,7 @@ def safe(words: str) -> str:
 
 
 def _write(summary: Summary, console: Console) -> None:
+    from rich.table import Table
     from rich.text import Text
 
     def line(words: str, style: str = "", indent: int = 0) -> None:
@@ -81,6 +82,13 @@ def _write(summary: Summary, console: Console) -> None:
         line(f"Inside {diagnosis.system}", "bold")
         for words in told(diagnosis):
             line(words)
+        head, *rows = brought(diagnosis)
+        members = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for at, heading in enumerate(head):
+            members.add_column(heading, justify="right" if at else "left", overflow="fold")
+        for row in rows:
+            members.add_row(*(Text(safe(cell)) for cell in row))
+        console.print(members)
     if summary.notes:
         console.print()
         for note in summary.notes:
@@ -116,6 +124,21 @@ def _systems(summary: Summary) -> Table:
             "unknown" if each.cost is None else cost(each.cost, summary.unit),
         )
     return table
+
+
+def brought(diagnosis: Diagnosis) -> list[list[str]]:
+    """What each member brought, as a table of texts; the first row is the heading. The same in every report."""
+    rows = [["member", "draft right", "last answer right", "abstained", "brought", "lost without it"]]
+    for each in diagnosis.members:
+        shown = [
+            None if found is None else f"{percent(found.value)} {percents(found)}" for found in (each.draft, each.last)
+        ]
+        parts = [
+            None if found is None else f"{points(found.value)} {gap(found)}" for found in (each.brought, each.without)
+        ]
+        first, last, worth, without = (cell or "—" for cell in (*shown, *parts))
+        rows.append([each.member, first, last, f"{each.abstained:,}", worth, without])
+    return rows
 
 
 def told(diagnosis: Diagnosis) -> list[str]:

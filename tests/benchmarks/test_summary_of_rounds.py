@@ -149,3 +149,36 @@ def test_a_member_who_is_silent_later_is_not_counted_as_wrong() -> None:
 def test_a_system_that_never_voted_has_no_diagnosis() -> None:
     assert summary.of(comparison({"single": [1.0, 0.0]})).diagnoses == ()
     assert len(items(2)) == 2
+
+
+def test_what_members_brought_adds_up_to_what_the_last_vote_is_worth() -> None:
+    found = only(debate(ROWS * 5))
+    assert [each.member for each in found.members] == ["m0", "m1", "m2"]
+    brought = [each.brought for each in found.members]
+    assert sum(each.value for each in brought if each is not None) == pytest.approx(found.final.value)
+
+
+def test_a_lone_right_vote_among_equals_brings_what_shapley_says() -> None:
+    """Right, right, wrong under plurality: by the six orders each right voter is worth 1/2 and the wrong one 0."""
+    found = only(debate([[[YES, YES, NO]]]))
+    values = [each.brought.value for each in found.members if each.brought is not None]
+    assert values == pytest.approx([0.5 + 1 / 12, 0.5 + 1 / 12, -1 / 6])
+    without = [each.without.value for each in found.members if each.without is not None]
+    assert without == pytest.approx([0.5, 0.5, 0.0])
+
+
+def test_members_are_told_by_their_own_answers_and_who_came_later_has_no_draft() -> None:
+    rounds = (ballots(0, [YES, None], 1.0), ballots(1, [NO, YES, YES], 1.0))
+    base = debate([[[YES]]])
+    first, second, late = only(
+        base.model_copy(update={"attempts": (attempt("debate", "q0", 1.0, ballots=rounds),)})
+    ).members
+    assert (first.draft, first.last) == (wilson(1, 1), wilson(0, 1))
+    assert (second.draft, second.last, second.abstained) == (wilson(0, 1), wilson(1, 1), 1)
+    assert late.draft is None
+    assert late.last == wilson(1, 1)
+
+
+def test_in_a_large_vote_nobody_s_part_is_guessed() -> None:
+    found = only(debate([[[YES] * 9]]))
+    assert [each.brought for each in found.members] == [None] * 9
