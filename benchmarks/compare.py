@@ -88,6 +88,7 @@ async def compare(
     try:
         where = _where(log, held) if works.remote else ""  # type: ignore[union-attr]
         given = [await entrant(each_name, who) for each_name, who in systems.items()]
+        _check_functions(given)
         matrix = Matrix(
             Comparison(
                 name=name, tasks=str(items), systems=(), items=items.items, attempts=(), repeats=repeats, seed=seed,
@@ -188,6 +189,18 @@ class _Course:
         systems = tuple(each.system for each in self.all)
         self.matrix.comparison = self.matrix.comparison.model_copy(update={"systems": systems})
         await self.matrix.store.begin(self.matrix.comparison, self.scored_by)
+
+
+def _check_functions(given: Sequence[Entrant]) -> None:
+    """Refuse two functions that nothing tells apart: one would be given the other's results."""
+    seen: dict[str, Entrant] = {}
+    for each in given:
+        other = seen.setdefault(each.system.spec, each)
+        if each.function is not other.function:
+            raise ValidationError(
+                f"systems {other.name!r} and {each.name!r} cannot be told apart: both are {each.system.described}, and "
+                "what differs between them can change; write two functions, or a frozen dataclass with what differs"
+            )
 
 
 def _distinct(entrants: Sequence[Entrant]) -> list[Entrant]:

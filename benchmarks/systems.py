@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import inspect
+import itertools
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -167,13 +170,44 @@ def _model(model: Model) -> str:
 
 
 def _described_function(function: object) -> str:
-    """A function's name and a hash of its source, so that one that was changed is another system."""
+    """A function's name and a hash of its source and of what it holds: one that was changed is another system."""
     where = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
     try:
         source = inspect.getsource(function if inspect.isroutine(function) else type(function))
     except (OSError, TypeError):
         source = ""
-    return f"{where} {hashed(source) if source else '(no source)'}"
+    held = _held(function)
+    return f"{where} {hashed(source) if source else '(no source)'}" + (f" with {hashed(held)}" if held else "")
+
+
+def _held(function: object) -> str:
+    """What a function carries besides its source: what it closes over, its defaults, the object it is a method of."""
+    if not inspect.isroutine(function):
+        return _fixed(function)
+    try:
+        closed = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+    except ValueError:  # a variable that is not set yet
+        closed = {}
+    parts = [f"{name}={_fixed(value)}" for name, value in sorted(closed.items())]
+    defaults = (getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None))
+    parts += [_fixed(each) for each in (*defaults, getattr(function, "__self__", None)) if each is not None]
+    return "\n".join(parts)
+
+
+def _fixed(value: object) -> str:
+    """A value as text if it cannot change, else its type: a list that grows makes no other system of its function."""
+    if value is None or isinstance(value, str | bytes | int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_fixed, value))})"
+    if isinstance(value, functools.partial):
+        given = (*value.args, *itertools.chain(*sorted(value.keywords.items())))
+        return f"{_described_function(value.func)} {_fixed(given)}"
+    frozen = getattr(getattr(value, "__dataclass_params__", None), "frozen", False)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and frozen:
+        inside = (f"{each.name}={_fixed(getattr(value, each.name))}" for each in dataclasses.fields(value))
+        return f"{type(value).__qualname__}({', '.join(inside)})"
+    return _described_function(value) if inspect.isfunction(value) else type(value).__qualname__
 
 
 def _steady(value: object) -> str:
