@@ -38,6 +38,9 @@ CHECKPOINT_BYTES = 4_000_000
 QUIET = 0.0002
 """Seconds without an append after which the next one is taken to be alone."""
 
+BUSY = 0.003
+"""The same when the last one was another run's: where many are at work, each turn of the loop is long."""
+
 PAGES_BYTES = 12_000
 """What a commit writes besides its content, about: it writes whole pages."""
 
@@ -63,7 +66,7 @@ class Engine:
         self._process = os.getpid()
         self._seen: int | None = None
         self._ahead = 0
-        self._last = 0.0
+        self._last, self._last_owner = 0.0, ""
 
     @property
     def in_use(self) -> bool:
@@ -79,7 +82,10 @@ class Engine:
             self._check_open()
             self._inbox.append(batch)
             last, self._last = self._last, time.perf_counter()
-        return self._last - last < QUIET
+            # A run's streams bear its name after the first stroke: its events, its board.
+            before, self._last_owner = self._last_owner, batch.stream.partition("/")[2]
+            quiet = QUIET if before == self._last_owner else BUSY
+            return self._last - last < quiet
 
     def flush(self) -> None:
         """Commit what was submitted: now if that is quick, else soon, by the thread."""
