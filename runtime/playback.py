@@ -100,6 +100,7 @@ class Playback:
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._gone: set[str] = set()
         self._cut_off: set[tuple[str, ...]] = set()
+        self._came_through: set[tuple[str, ...]] = set()
         self._emitted: dict[tuple[tuple[str, ...], str], deque[tuple[int, tuple[object, ...]]]] = {}
         # What is said again by whoever plays the run back, as long as it does what it did: its number, in order.
         self._awaited: list[int] = []
@@ -237,8 +238,11 @@ class Playback:
             if isinstance(event, MemberFinished):
                 # The last time counts: who was cut off when the run broke off may have ended in a later attempt.
                 self._cut_off.discard(event.path)
+                self._came_through.discard(event.path)
                 if event.status in ("cancelled", "timed_out"):
                     self._cut_off.add(event.path)
+                elif event.status == "ok":
+                    self._came_through.add(event.path)
 
     def _comes_again(self, event: Event) -> bool:
         """Whether an event is said again in any case: not what cuts a member off, nor what a call says of itself."""
@@ -270,28 +274,40 @@ class Playback:
     async def _turn(self, key: str) -> None:
         """Wait until everything recorded to have ended before has been given out, and been made use of."""
         place = self._place.get(key, self._at)
-        end = self._ends.get(key, math.inf)
         self._waiting.add(key)
         try:
-            seen, patience = self._progress(), PATIENCE
-            while self._at < place or not self._is_said_until(end):
-                await anyio.lowlevel.checkpoint()
-                if (progress := self._progress()) != seen:
-                    seen, patience = progress, PATIENCE
-                    continue
-                patience -= 1
-                if patience <= 0 and self._is_first(place):
-                    # Whoever should be next, or should say something, does not: this run goes another way.
-                    self._said.update(seq for seq in self._awaited[self._next :] if seq < end)
-                    break
-            for _ in range(3):
-                await anyio.lowlevel.checkpoint()
+            # Nothing cut off whoever is recorded to have answered, though nobody may have needed the answer any more.
+            with anyio.CancelScope(shield=self._answered(key)):
+                await self._until_turn(place, self._ends.get(key, math.inf))
         finally:
             self._waiting.discard(key)
         self._at = max(self._at, place + 1)
         self._pass_deadlines()
-        # If a deadline passed right after this step, what it gave was never made use of.
-        await anyio.lowlevel.checkpoint_if_cancelled()
+        if not self._answered(key):
+            # If a deadline passed right after this step, what it gave was never made use of.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+
+    async def _until_turn(self, place: int, end: float) -> None:
+        seen, patience = self._progress(), PATIENCE
+        while self._at < place or not self._is_said_until(end):
+            await anyio.lowlevel.checkpoint()
+            if (progress := self._progress()) != seen:
+                seen, patience = progress, PATIENCE
+                continue
+            patience -= 1
+            if patience <= 0 and self._is_first(place):
+                # Whoever should be next, or should say something, does not: this run goes another way.
+                self._said.update(seq for seq in self._awaited[self._next :] if seq < end)
+                break
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+
+    def _answered(self, key: str) -> bool:
+        """Whether the member that made a step is recorded to have answered in the end."""
+        if key not in self.started:
+            return False
+        path = self.started[key].path
+        return any(path[:at] in self._came_through for at in range(len(path), 0, -1))
 
     async def _drained(self) -> None:
         """Wait until all that is recorded has been given out and made use of, or nobody asks for it any more."""

@@ -309,3 +309,12 @@ async def test_a_listener_of_a_resumed_run_sees_all_of_it_in_order() -> None:
     assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
     assert isinstance(seen[-1], RunFinished)
     assert seen[-1].text == whole
+
+
+@pytest.mark.parametrize("said", ["112", "121", "211", "111"])
+async def test_answers_that_all_arrive_at_once_play_back_as_they_were_counted(said: str) -> None:
+    """Who answered in the moment in which the others' answers had decided it is not cut off in a replay."""
+    model = FunctionModel(lambda request: f"Answer: {said['abc'.index(request.about.member)]}", name="offline/instant")
+    team, log = AgentTeam.consensus(["a", "b", "c"], 2, rounds=1, model=model), MemoryLog()
+    whole = await team.run("Which?", run_id=RUN, log=log)
+    assert facts(await team.replay(RUN, log=log)) == facts(whole)
