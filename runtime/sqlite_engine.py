@@ -66,7 +66,8 @@ class Engine:
         self._process = os.getpid()
         self._seen: int | None = None
         self._ahead = 0
-        self._last, self._last_owner = 0.0, ""
+        self._last = 0.0
+        self._last_owner: list[str] = []
 
     @property
     def in_use(self) -> bool:
@@ -82,8 +83,8 @@ class Engine:
             self._check_open()
             self._inbox.append(batch)
             last, self._last = self._last, time.perf_counter()
-            # A run's streams bear its name after the first stroke: its events, its board.
-            before, self._last_owner = self._last_owner, batch.stream.partition("/")[2]
+            # A run's streams bear its name between the first strokes: its events, its boards.
+            before, self._last_owner = self._last_owner, batch.stream.split("/", 2)[1:2]
             quiet = QUIET if before == self._last_owner else BUSY
             return self._last - last < quiet
 
