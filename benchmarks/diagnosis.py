@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from statistics import fmean
 
 from phalanx.messages import Data
 
-from .grouping import Grouped
+from .grouping import Grouped, by_item
 from .record import Attempt, Ballots
 from .shares import Share, shares
 from .statistics.intervals import Estimate, accuracy
@@ -89,16 +88,16 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
     if not held:
         return None
 
-    def mean(by_item: Mapping[str, float]) -> Estimate:
-        return accuracy(list(by_item.values()), clusters=group.clusters(by_item), level=level)
+    def mean(scores: Mapping[str, float]) -> Estimate:
+        return accuracy(list(scores.values()), clusters=group.clusters(scores), level=level)
 
     drafts = [rounds[0] for _, rounds in held]
     given = [choice for draft in drafts for choice in draft.choices.values()]
     rows = _rows(held)
     members = list(dict.fromkeys(member for draft in rows for member in draft.choices))
     last = max(len(rounds) for _, rounds in held) - 1
-    final = _by_item((each.item, each.score) for each, _ in held)
-    voted = _by_item((each.item, rounds[0].decided) for each, rounds in held)
+    final = by_item([(each.item, each.score) for each, _ in held])
+    voted = by_item([(each.item, rounds[0].decided) for each, rounds in held])
     talked = None
     if last:
         pairs = list(final.values()), list(voted.values())
@@ -108,11 +107,11 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
         attempts=len(held),
         of=len(group.attempts),
         rounds=last,
-        draft=mean(_by_item((each.item, _one(rounds[0])) for each, rounds in held)),
+        draft=mean(by_item([(each.item, _one(rounds[0])) for each, rounds in held])),
         vote=mean(voted),
         final=mean(final),
         talked=talked,
-        coverage=mean(_by_item((each.item, float(any(_rights(rounds[0]).values()))) for each, rounds in held)),
+        coverage=mean(by_item([(each.item, float(any(_rights(rounds[0]).values()))) for each, rounds in held])),
         turns=tuple(_turns([rounds for _, rounds in held])),
         decided=_table((_right(rounds[0].decided), _right(each.score)) for each, rounds in held),
         votes=_effective(rows, members, level) if len(members) > 1 else None,
@@ -120,14 +119,6 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
         abstained=given.count(None) / len(given),
         members=shares(group, level=level),
     )
-
-
-def _by_item(values: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """The mean over the repeats of each item."""
-    found: dict[str, list[float]] = {}
-    for item, value in values:
-        found.setdefault(item, []).append(value)
-    return {item: each[0] if len(each) == 1 else fmean(each) for item, each in found.items()}
 
 
 def _rounds(attempt: Attempt) -> list[Ballots]:
@@ -139,12 +130,8 @@ def _rounds(attempt: Attempt) -> list[Ballots]:
 
 def _one(draft: Ballots) -> float:
     """What one draft is worth on average over the members."""
-    return sum(_worth(draft, member) for member in draft.choices) / len(draft.choices)
-
-
-def _worth(ballots: Ballots, member: str) -> float:
-    """What a member's answer is worth; an abstention is worth nothing."""
-    return 0.0 if ballots.choices[member] is None else ballots.worth.get(member, 0.0)
+    given = [draft.worth.get(member, 0.0) for member, choice in draft.choices.items() if choice is not None]
+    return sum(given) / len(draft.choices)
 
 
 def _right(worth: float) -> bool:
@@ -152,7 +139,10 @@ def _right(worth: float) -> bool:
 
 
 def _rights(ballots: Ballots) -> dict[str, bool]:
-    return {member: _right(_worth(ballots, member)) for member in ballots.choices}
+    worth = ballots.worth
+    return {
+        member: choice is not None and worth.get(member, 0.0) >= RIGHT for member, choice in ballots.choices.items()
+    }
 
 
 def _table(pairs: Iterable[tuple[bool, bool]]) -> Transitions:

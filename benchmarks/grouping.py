@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
@@ -82,6 +82,20 @@ def group(comparison: Comparison) -> list[Grouped]:
         by_item = {item: _in_order(made_by[item]) for item in ordered}
         groups.append(Grouped(system, by_item, by_id))
     return groups
+
+
+def by_item(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The mean of each item's values, items in order of appearance.
+
+    pairs: an item and a value of one of its repeats.
+    """
+    single = dict(pairs)
+    if len(single) == len(pairs):
+        return single
+    found: dict[str, list[float]] = {}
+    for item, value in pairs:
+        found.setdefault(item, []).append(value)
+    return {item: fmean(values) for item, values in found.items()}
 
 
 def _in_order(made: list[Attempt]) -> list[Attempt]:

@@ -10,7 +10,7 @@ from phalanx.formations.base import Round
 from phalanx.formations.voting import Plurality
 from phalanx.messages import Data
 
-from .grouping import Grouped
+from .grouping import Grouped, by_item
 from .record import Ballots
 from .statistics.intervals import Estimate, accuracy, mean
 
@@ -69,11 +69,8 @@ def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
                 about.without.append((item, values[at][1]))
 
     def estimate(pairs: Sequence[tuple[str, float]], how: Callable[..., Estimate]) -> Estimate | None:
-        by_item: dict[str, list[float]] = {}
-        for item, value in pairs:
-            by_item.setdefault(item, []).append(value)
-        means = [each[0] if len(each) == 1 else sum(each) / len(each) for each in by_item.values()]
-        return how(means, clusters=group.clusters(by_item), level=level) if means else None
+        means = by_item(pairs)
+        return how(list(means.values()), clusters=group.clusters(means), level=level) if means else None
 
     return tuple(
         Share(
