@@ -10,7 +10,7 @@ import anyio
 
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
-from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamError, ValidationError
+from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamError, UncertainStep, ValidationError
 from phalanx.messages import Usage
 from phalanx.runtime.limits import PICO, Account, Limits, limits
 from phalanx.teams.result import TeamResult
@@ -65,7 +65,8 @@ class NotRun:
     """An attempt that a limit around it did not let happen, or not to its end; what it paid for is journaled.
 
     owner, why: whose limit, and which, in words; what: calls, tokens or usd. usage: what it spent. An owner of STUCK:
-    no limit, but its journal does not fit what it would do now, so that it cannot go on.
+    no limit, but its journal does not fit what it would do now, or a step in it must not be repeated and nobody knows
+    whether it happened, so that it cannot go on.
     """
 
     key: Key
@@ -149,10 +150,10 @@ async def _answer(job: Job, store: Store, fences: Sequence[Fence]) -> _Answered 
             return await _ask_function(job, began)
         resumed = run_id is not None and await _has_begun(store, run_id)
         result = await _do(team, job, store, run_id, resumed)
+    except (ReplayDivergence, UncertainStep) as lost:
+        return NotRun(job.key, STUCK, str(lost), "", Usage())
     except LogError:
         raise
-    except ReplayDivergence as lost:
-        return NotRun(job.key, STUCK, str(lost), "", Usage())
     except TeamError as failure:
         partial = failure.result if isinstance(failure.result, TeamResult) else None
         usage = Usage() if partial is None else partial.usage

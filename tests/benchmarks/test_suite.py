@@ -7,7 +7,7 @@ from fractions import Fraction
 import anyio
 import pytest
 
-from phalanx import Agent, AgentTeam, Limits
+from phalanx import Agent, AgentTeam, Limits, tool
 from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.task import Task
 from phalanx.benchmarks.compare import SuiteBroken, compare, compare_sync
@@ -17,6 +17,7 @@ from phalanx.benchmarks.store import read_comparison
 from phalanx.benchmarks.systems import Comparable
 from phalanx.benchmarks.tasks import TaskItem, TaskSet
 from phalanx.errors import ConfigurationError, LogError, ValidationError
+from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.log import MemoryLog
 from tests.benchmarks.staff import Office, of_system, sums
 
@@ -266,6 +267,31 @@ async def test_what_cannot_be_compared_is_refused_before_anything_is_spent() -> 
     with pytest.raises(ConfigurationError, match=r"no engine 'desk'.*did you mean 'dask'"):
         await compare(agent, sums(2), engine="desk")
     assert office.calls == 0
+
+
+async def test_a_step_that_must_not_be_repeated_is_not_repeated_and_the_attempt_counts_as_not_run() -> None:
+    log, sent = MemoryLog(), list[str]()
+
+    @tool
+    async def send(to: str) -> str:
+        """Send something that cannot be taken back."""
+        sent.append(to)
+        await anyio.sleep(10)
+        return "sent"
+
+    def answer(request: Request) -> str | Completion:
+        if request.messages[-1].role == "tool" or request.about.question == "s2":
+            return "Answer: 3"
+        return Completion(text="", tool_calls=(ToolCall(id="1", tool_name="send", parameters={"to": "ada"}),))
+
+    agent = Agent("worker", model=FunctionModel(answer), tools=[send])
+    with anyio.move_on_after(5):
+        await compare({"a": agent}, sums(2), log=log)
+    found = await compare({"a": agent}, sums(2), log=log)
+    assert sent == ["ada"]
+    assert [each.item for each in found.attempts] == ["s2"]
+    assert found.stopped is not None
+    assert "item 's1' cannot go on" in found.stopped
 
 
 def test_it_works_without_async() -> None:
