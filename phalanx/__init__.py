@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from phalanx.formations.hierarchical import Hierarchical as Hierarchical
     from phalanx.formations.market import Market as Market
     from phalanx.formations.mixture import Mixture as Mixture
+    from phalanx.formations.panel import Panel as Panel
     from phalanx.formations.parallel import Parallel as Parallel
     from phalanx.formations.pipeline import Pipeline as Pipeline
     from phalanx.formations.receipts import Receipt as Receipt
@@ -134,6 +135,7 @@ _HOMES = {
     "phalanx.formations.receipts": "Receipt receipts_of",
     "phalanx.formations.market": "Market",
     "phalanx.formations.mixture": "Mixture",
+    "phalanx.formations.panel": "Panel",
     "phalanx.formations.parallel": "Parallel",
     "phalanx.formations.pipeline": "Pipeline",
     "phalanx.formations.reflect": "Reflect",

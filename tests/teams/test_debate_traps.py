@@ -43,7 +43,7 @@ async def test_rounds_off_by_one__rounds_are_revisions_after_the_draft_and_none_
 
 async def test_unreadable_answers_scored_as_right__they_abstain_and_nothing_is_made_up() -> None:
     model = Recording(
-        {("a", "draft"): "Answer: I don't know", ("b", "draft"): "Answer: unknown", ("c", "draft"): "Answer: 7"}
+        {("a", "draft"): "Answer: I don't know", ("b", "draft"): "Answer: I don't know", ("c", "draft"): "Answer: 7"}
     )
     result = await AgentTeam.debate(list("abc"), 0, model=model).run("Which?")
     assert result.votes == {"a": None, "b": None, "c": "7"}
