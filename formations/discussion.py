@@ -195,9 +195,10 @@ class Discussion:
 
     def peers_of(self, member: Member, latest: Mapping[str, Outcome]) -> list[Outcome]:
         """The answers that a member's place lets it see, in seat order."""
-        seen = self.how.neighbours(self.names.index(member.name), self.names)
-        present = {each.name for each in self.active}
-        return [latest[self.names[at]] for at in seen if self.names[at] in latest and self.names[at] in present]
+        # Where only some go on, they stand in the topology alone: else those kept might see nobody.
+        names = [each.name for each in self.active]
+        seen = self.how.neighbours(names.index(member.name), names)
+        return [latest[names[at]] for at in seen if names[at] in latest]
 
     def look(
         self, member: Member, peers: Sequence[Outcome], chance: random.Random, choices: Mapping[str, str | None]
@@ -300,9 +301,7 @@ class Discussion:
             run.raise_refusal(outcome)
             check: Any = None if outcome.answer is None else outcome.answer.output
             if check is None:
-                run.run.warn(
-                    f"the verifier did not check {job.id}'s new answer ({outcome.error}); the old one stands"
-                )
+                run.run.warn(f"the verifier did not check {job.id}'s new answer ({outcome.error}); the old one stands")
             if check is None or not check.accepted:
                 refused.add(job.id)
         return [outcome for outcome in said_now if outcome.member not in refused]

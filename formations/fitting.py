@@ -59,6 +59,8 @@ def _contradictions(how: Deliberation, free: int) -> Iterator[str]:
         yield f"keep={how.keep} of {free} members leaves nobody out; give fewer, or leave it out"
     if how.keep is not None and how.keep_from > how.rounds:
         yield f"keep_from={how.keep_from} is never reached in rounds={how.rounds}; give more rounds"
+    if how.keep is not None and how.groups > 1:
+        yield f"keep={how.keep} would leave groups of one; give keep= or groups=, not both"
     if how.groups > 1 and free < 2 * how.groups:
         yield f"{how.groups} groups need at least {2 * how.groups} members, not {free}: nobody can debate alone"
     if how.groups > 1 and how.pool_every > how.rounds:

@@ -9,6 +9,7 @@ import pytest
 
 from phalanx import AgentTeam, Limits
 from phalanx.formations.ranking import importance
+from phalanx.formations.topology import Topology
 from phalanx.messages import Request
 from tests.recording import Recording, Reply
 
@@ -152,16 +153,22 @@ async def test_a_rating_of_what_was_not_shown_is_left_out_and_said_so() -> None:
     assert any("rated 'b', which it was not shown" in str(each) for each in events)
 
 
+def naming(letters: str) -> Callable[[Request], Reply]:
+    """A ranker that names these answers, wherever they stand."""
+
+    def reply(request: Request) -> Reply:
+        shown = re.findall(r'from="(Response \w)">\n.*?Answer: (\w)', request.messages[-1].content, re.DOTALL)
+        labels = {letter: label for label, letter in shown}
+        return {"ranking": [labels[letter] for letter in letters]}
+
+    return reply
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_ranker_s_labels_are_the_members_it_was_shown_in_whatever_order(seed: int) -> None:
     """Not the places in a shuffled list: the ranker names the texts, and their authors go on."""
 
-    def best(request: Request) -> Reply:
-        shown = re.findall(r'from="(Response \w)">\n.*?Answer: (\w)', request.messages[-1].content, re.DOTALL)
-        labels = {letter: label for label, letter in shown}
-        return {"ranking": [labels["D"], labels["B"]]}
-
-    model = said("ABCD", "ABCD", "ABCD", rank_rex=best)
+    model = said("ABCD", "ABCD", "ABCD", rank_rex=naming("DB"))
     team = AgentTeam.debate(list("abcd"), 2, ranker="rex", keep=2, stop="never", model=model)
     result = await team.run("Which?", seed=seed)
     assert asked(model, "revise", 2) == "bd"
@@ -207,3 +214,13 @@ async def test_copies_of_one_agent_at_temperature_0_are_told_to_be_one_voter() -
     assert await warnings([Agent("solver", name="a", **cold), Agent("solver", name="b", **cold)])  # type: ignore[arg-type]
     assert not await warnings([Agent("solver", name="a"), Agent("solver", name="b")])
     assert not await warnings([Agent("solver", name="a", **cold), Agent("critic", name="b", **cold)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("topology", ["ring", "relay", "tree", "star", "full"])
+async def test_those_who_go_on_see_each_other_wherever_they_stood(topology: Topology) -> None:
+    model = said("ABCDEF", "ABCDEF", "ABCDEF", rank_rex=naming("AD"))
+    team = AgentTeam.debate(list("abcdef"), 2, ranker="rex", keep=2, topology=topology, stop="never", model=model)
+    await team.run("Which?")
+    assert asked(model, "revise", 2) == "ad"
+    assert "Answer: D" in model.sent("a", "revise", 2).partition("Other answers")[2]
+    assert "Answer: A" in model.sent("d", "revise", 2).partition("Other answers")[2]
