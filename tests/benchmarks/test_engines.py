@@ -70,17 +70,14 @@ async def test_dask_gives_what_the_local_engine_gives_limits_and_a_killed_worker
         killed: list[int] = []
 
         async def kill_one() -> None:
-            """As soon as a worker is in the middle of its third item."""
+            """As soon as a worker is in the second round of a later item: the first has been paid."""
             while not killed:
                 await anyio.sleep(0.02)
-                by_worker: dict[int, list[str]] = {}
-                for what, pid, call in lines(book):
-                    if what == "begin":
-                        by_worker.setdefault(int(pid), []).append(call.split()[2])
-                busy = [pid for pid, items in by_worker.items() if len(set(items)) >= 3]
-                if busy:
-                    os.kill(busy[0], signal.SIGKILL)
-                    killed.append(busy[0])
+                last = {int(pid): call.split() for what, pid, call in lines(book) if what == "begin"}
+                for pid, (_, _, item, round, _) in last.items():
+                    if round == "1" and item not in ("s1", "s2") and not killed:
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
 
         async with anyio.create_task_group() as group:
             group.start_soon(kill_one)
