@@ -49,16 +49,20 @@ def count(
     eligible: int,
     seed: int,
     sure: Mapping[str, float] | None = None,
+    read: dict[str | None, str | None] | None = None,
 ) -> Counted:
     """Read, merge and count answers; an answer that cannot be read abstains.
 
     outcomes: one answer a member. rule, equivalence: what decides, and which answers are the same. eligible: how many
     may vote, those who gave no answer included. seed: what chance is drawn from. sure: how sure members said they
-    are, besides what typed answers state.
+    are, besides what typed answers state. read: what texts were read as before, which is added to.
     """
-    # Each text is read once, however many wrote it.
+    # Each text is read once, however many wrote it and however often it is counted.
     texts = [answered(outcome) for outcome in outcomes]
-    read = {text: equivalence.read(text) for text in dict.fromkeys(texts)}
+    read = {} if read is None else read
+    for text in texts:
+        if text not in read:
+            read[text] = equivalence.read(text)
     partition = equivalence.classes([read[text] for text in texts])
     choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
     by_name = {outcome.member: outcome for outcome in outcomes}

@@ -46,6 +46,7 @@ class Discussion:
         self.verdicts: Verdicts | None = None
         self.candidates: dict[str, tuple[str, str]] = {}
         self._sure: dict[str, float] = {}
+        self._read: dict[str | None, str | None] = {}
         self._past: list[tuple[Mapping[str, Outcome], Mapping[str, Sequence[Shown]]]] = []
         self._shown: dict[str, Sequence[Shown]] = {}
         self._ratings: dict[str, list[int]] = {}
@@ -166,7 +167,7 @@ class Discussion:
             latest = self._seated({**kept, **_by_name(done)})
             if len(latest) < due:
                 return False
-            lacking = self.how.lacking(self.run, latest, self.table)
+            lacking = self.how.lacking(self.run, latest, self.table, self._read)
             due = len(latest) + lacking
             return lacking == 0
 
@@ -184,7 +185,11 @@ class Discussion:
             await self._ask_confidence([each for each in self.active if each.name in fresh], round)
         present = {each.name for each in self.active}
         counted = how.count(
-            run, {name: each for name, each in self.latest.items() if name in present}, self._sure, len(present)
+            run,
+            {name: each for name, each in self.latest.items() if name in present},
+            self._sure,
+            len(present),
+            self._read,
         )
         self.counts.append(counted)
         self.table.append([counted.choices.get(each.name) for each in self.active])
@@ -218,7 +223,7 @@ class Discussion:
         counted = self.counted
         if all(counted.outcomes.get(name) is each for name, each in latest.items()):
             return counted.choices
-        return self.how.count(self.run, latest).choices
+        return self.how.count(self.run, latest, read=self._read).choices
 
     def earlier(self, member: Member, memory: int | None) -> str:
         """What a member said and saw in earlier rounds, as the prompt recalls it; nothing where it recalls none."""

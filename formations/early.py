@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 def lacking(
-    how: Deliberation, run: TeamRun, latest: Mapping[str, Outcome], rounds: Sequence[Sequence[str | None]]
+    how: Deliberation,
+    run: TeamRun,
+    latest: Mapping[str, Outcome],
+    rounds: Sequence[Sequence[str | None]],
+    read: dict[str | None, str | None] | None = None,
 ) -> int:
     """How many more answers there must be before those given can be certain to decide, whatever the others say.
 
     Zero: they do now. how: the formation. run: the run. latest: the last answer of each member that gave one. rounds:
-    what was counted in the rounds before.
+    what was counted in the rounds before. read: what texts were read as before, which is added to.
     """
     members, answered, rule = len(run.members), len(latest), how.the_rule()
     if not isinstance(rule, HeadCount | Approval) or isinstance(rule, BucketedConfidence):
@@ -32,7 +36,7 @@ def lacking(
     least = max(how.needed(members), _least(rule, members))
     if answered < least:
         return least - answered
-    counted = how.count(run, latest)
+    counted = how.count(run, latest, read=read)
     out = members - answered
     ballots = ballots_of(counted)
     sizes = [size for _, size in Counter(each.choice for each in ballots if each is not None).most_common(2)]

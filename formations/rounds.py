@@ -230,27 +230,35 @@ class Deliberation(Gathering):
         latest: Mapping[str, Outcome],
         sure: Mapping[str, float] | None = None,
         eligible: int | None = None,
+        read: dict[str | None, str | None] | None = None,
     ) -> Counted:
         """The decision on the members' `latest` answers in a run (`run`).
 
-        sure: how sure they said they are. eligible: how many may vote (default: all members).
+        sure: how sure they said they are. eligible: how many may vote (default: all members). read: what texts were
+        read as before, which is added to.
         """
         return count(
-            list(latest.values()), self.the_rule(), self.equivalence, seed=run.seed, sure=sure,
+            list(latest.values()), self.the_rule(), self.equivalence, seed=run.seed, sure=sure, read=read,
             eligible=len(run.members) if eligible is None else eligible,
         )  # fmt: skip
 
-    def lacking(self, run: TeamRun, latest: Mapping[str, Outcome], rounds: Sequence[Sequence[str | None]]) -> int:
+    def lacking(
+        self,
+        run: TeamRun,
+        latest: Mapping[str, Outcome],
+        rounds: Sequence[Sequence[str | None]],
+        read: dict[str | None, str | None] | None = None,
+    ) -> int:
         """How many more answers there must be before those given can be certain to decide, whatever the others say.
 
         Zero: they do now, and nobody needs to be waited for. It is asked again when so many more have come; a number
         too small costs a count, one too large an answer that was not needed. run: the run. latest: the last answer of
-        each member that gave one. rounds: what was counted in the rounds before.
+        each member that gave one. rounds: what was counted in the rounds before. read: as `count` takes it.
         """
         # Who may still be verified, asked how sure it is, or left out may yet change what is counted.
         if self.update == "verified_only" or self.confidence == "separate" or self.keep is not None:
             return len(run.members)
-        return lacking(self, run, latest, rounds) if self.early else len(run.members)
+        return lacking(self, run, latest, rounds, read) if self.early else len(run.members)
 
     def revision(
         self,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Literal
 
 import anyio
 import pytest
 
 from phalanx import Agent, AgentTeam, Limits
+from phalanx.formations.rounds import View
 from phalanx.formations.topology import custom, k_regular
 from phalanx.messages import Request, estimate_tokens
 from phalanx.runtime.log import MemoryLog
@@ -186,3 +188,30 @@ def test_it_goes_through_a_team_file(way: str) -> None:
     assert hash(again.formation) == hash(team.formation)
     assert again.diagram() == team.diagram()
     assert [member.seat for member in again.members] == [member.seat for member in team.members]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_team_that_debates_so_can_be_a_member_of_another(way: str) -> None:
+    world = AnyModel()
+    inner = WAYS[way](None)
+    outer = AgentTeam.pipeline(["first", inner, "last"], model=world.model, name="outer")
+    result = await ended(outer)
+    assert len(world.calls) <= outer.estimate("Which?").calls
+    assert result.member("first").ok
+    assert result.member("last").ok if result.status != "failed" else not result.member(inner.name).ok
+
+
+VIEWS: list[tuple[View, Literal["sync", "sequential"]]] = [
+    ("full", "sync"), ("answer", "sync"), ("answer_and_reason", "sync"), ("summary", "sync"), ("grouped", "sync"),
+    ("full", "sequential"), ("answer", "sequential"), ("grouped", "sequential"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("view", "order"), VIEWS)
+async def test_a_whole_team_can_take_part_in_a_debate(view: View, order: Literal["sync", "sequential"]) -> None:
+    world = AnyModel()
+    inner = AgentTeam.pipeline(["x", "y"], name="inner")
+    team = AgentTeam.debate([inner, "bob", "cy"], 2, view=view, order=order, stop="never", model=world.model)
+    result = await ended(team)
+    assert result.usage.calls == len(world.calls) == team.estimate("Which?").calls
+    assert {each.status for each in result.members} == {"ok"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import anyio
@@ -217,3 +218,25 @@ async def test_a_consensus_may_ask_for_more_than_a_decision_before_it_stops() ->
     assert plain.rounds[-1].number == 0
     assert strict.rounds[-1].number == 2
     assert strict.votes == {"a": "A", "b": "A", "c": "A"}
+
+
+async def test_a_gate_on_the_drafts_lets_only_doubtful_questions_be_debated() -> None:
+    """beta(.95) holds for four equal answers of four and not for four of five."""
+    sure = await AgentTeam.debate(list("abcd"), 1, stop=beta("0.95"), model=by_round("AAAA", "BBBB")).run("Which?")
+    assert (sure.usage.calls, sure.votes["a"]) == (4, "A")
+    doubtful = AgentTeam.debate(list("abcde"), 1, stop=beta("0.95"), model=by_round("AAAAB", "AAAAA"))
+    assert (await doubtful.run("Which?")).usage.calls == 10
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("abcd"))[::5])
+async def test_who_wins_does_not_depend_on_who_is_not_waited_for(order: tuple[str, ...]) -> None:
+    async def answer(request: Request) -> str:
+        await anyio.sleep(order.index(request.about.member))
+        return f"Answer: {'AAAB'['abcd'.index(request.about.member)]}"
+
+    model = FunctionModel(answer)
+    consensus = await AgentTeam.consensus(list("abcd"), model=model).run("Which?")
+    debate = await AgentTeam.debate(list("abcd"), 2, stop="more_than(1/2)", early=True, model=model).run("Which?")
+    for result in (consensus, debate):
+        assert result.decision is not None
+        assert (result.status, result.decision.winner, result.rounds[-1].number) == ("completed", "A", 0)
