@@ -18,7 +18,7 @@ from .base import Outcome
 ANSWERS = "answers"
 REGION = Region(ANSWERS, str)
 T = TypeVar("T")
-Note = Callable[[Blackboard], Coroutine[Any, Any, None]]
+Note = Callable[[Blackboard], Coroutine[Any, Any, object]]
 """Something else that is written to a board, by a function that never waits where the log is an instant one."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -16,12 +16,16 @@ from phalanx.agents.prompts import fenced
 from phalanx.agents.task import Task
 from phalanx.errors import AccessDenied, ConfigurationError, ValidationError
 from phalanx.messages import Data
+from phalanx.runtime.board import Blackboard
+from phalanx.runtime.entries import Entry
+from phalanx.runtime.reading import Snapshot
 from phalanx.runtime.regions import Region
 from phalanx.settings import nearest
 
 from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .count import count, undecided_text
 from .gather import Gathering
+from .receipts import note
 from .reputation import Settlement, standings
 from .rule_field import RuleField
 from .team_run import TeamRun, identity
@@ -155,9 +159,7 @@ class _Trade:
     async def bids(self) -> dict[str, Offer]:
         """What each member offers, unseen by the others."""
         formation, run = self.formation, self.run
-        run.board.declare(*REGIONS)
-        now = await run.board.snapshot(op=f"{self.op}-reputation")
-        known = standings(await now.entries(REPUTATION), formation.reputation)
+        known = standings(await self._settlements(), formation.reputation)
         self.reputations = {
             member.name: known[member.name].reputation if member.name in known else 1.0 for member in run.members
         }
@@ -170,9 +172,8 @@ class _Trade:
         offers: dict[str, Offer] = {}
         for outcome in good:
             assert outcome.answer is not None
-            offers[outcome.member] = offer = outcome.answer.output
-            await self._seal(run.member(outcome.member), offer)
-        await run.board.close(BIDS, self.op)
+            offers[outcome.member] = outcome.answer.output
+        await note(run, functools.partial(self._seal, offers))
         return offers
 
     def ranked(self, offers: Mapping[str, Offer]) -> list[_Bidder]:
@@ -224,7 +225,7 @@ class _Trade:
             known[outcome.member] = value
             promise = offers[outcome.member].confidence
             settlement = Settlement(member=outcome.member, task=self.task.id, confidence=promise, outcome=value)
-            await self.run.board.post(REPUTATION, settlement, op=f"{self.op}-settled-{at}")
+            await note(self.run, functools.partial(self._settle, settlement, at))
         return known
 
     def answer(self, known: Mapping[str, float]) -> Answer:
@@ -250,13 +251,30 @@ class _Trade:
         )
         return Answer(answer.text, answer.output, "partial", answer.decision, answer.author)
 
-    async def _seal(self, member: Member, offer: Offer) -> None:
-        try:
-            await self.run.board.as_member(identity(member)).post(
-                BIDS, offer, key=self.op, op=f"{self.op}-bid-{member.name}"
-            )
-        except AccessDenied as denied:
-            self.run.run.warn(f"the bid of {member.name} counts, and is not on the board: {denied}")
+    # -- what stands on the board: written when somebody looks, in a run that nobody sees ---------------------------
+
+    async def _settlements(self) -> Sequence[Entry]:
+        """What was settled in earlier runs; nothing on a board that is this run's own."""
+        if self.run.is_board_made:
+            return await (await self._open(self.run.board)).entries(REPUTATION)
+        await note(self.run, self._open)
+        return ()
+
+    async def _open(self, board: Blackboard) -> Snapshot:
+        board.declare(*REGIONS)
+        return await board.snapshot(op=f"{self.op}-reputation")
+
+    async def _seal(self, offers: Mapping[str, Offer], board: Blackboard) -> None:
+        for name, offer in offers.items():
+            bidder = board.as_member(identity(self.run.member(name)))
+            try:
+                await bidder.post(BIDS, offer, key=self.op, op=f"{self.op}-bid-{name}")
+            except AccessDenied as denied:
+                self.run.run.warn(f"the bid of {name} counts, and is not on the board: {denied}")
+        await board.close(BIDS, self.op)
+
+    async def _settle(self, settlement: Settlement, at: int, board: Blackboard) -> None:
+        await board.post(REPUTATION, settlement, op=f"{self.op}-settled-{at}")
 
     async def _outcome(self, at: int, outcome: Outcome) -> float | None:
         """How right an answer is; None when nobody can say."""
@@ -282,7 +300,7 @@ class _Trade:
         return appraisal.outcome
 
 
-@cache
+@functools.cache
 def _shape(kind: type[D]) -> Shape[D]:
     # Made once: a schema takes longer to make than a task is given out.
     return Shape(kind)

@@ -228,11 +228,11 @@ def make_entry(regions: Regions, item: Item, at: int, *, masked: bool = False) -
     if item.cached is not None and item.retracted == item.stale == NEVER and not item.marks:
         return item.cached
     record, policy = item.record, item.cell.policy
-    sealed = item.is_sealed(at)
+    sealed, values = item.is_sealed(at), regions.values(record.region)
     if policy == "counter":
         value: object = counter_sum(item, at)
     else:
-        value = None if sealed and masked else regions.values(record.region).load(record.value)
+        value = None if sealed and masked else values.load(record.value)
     pinned, resolved = item.mark_at(at)
     retracted = item.retracted <= at
     entry = Entry(
@@ -242,7 +242,8 @@ def make_entry(regions: Regions, item: Item, at: int, *, masked: bool = False) -
         pinned, resolved, item.stale <= at, retracted, item.reason if retracted else "",
     )  # fmt: skip
     # An entry that nobody can change and that will only be replaced by another number's is made once.
-    if value is record.value and policy not in _CHANGING and regions.get(record.region) is not None:
+    is_shared = value is record.value or values.is_settled
+    if is_shared and policy not in _CHANGING and regions.get(record.region) is not None:
         item.cached = entry if item.retracted == item.stale == NEVER and not item.marks else None
     return entry
 

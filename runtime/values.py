@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import math
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pydantic
 from pydantic_core import PydanticSerializationError, to_json
@@ -19,14 +22,19 @@ _SCALARS: frozenset[object] = frozenset({bool, int, float, str})
 class Values:
     """Writes and reads the values of one region; what is written is checked to come back equal.
 
-    type: anything pydantic can validate. The adapter is built when it is first needed.
+    type: anything pydantic can validate. The adapter is built when it is first needed. is_settled: its values can never
+    change, so that all readers may be given the same one.
     """
 
-    __slots__ = ("_adapter", "region", "type")
+    __slots__ = ("_adapter", "_last", "is_settled", "region", "type")
 
     def __init__(self, region: str, type: object) -> None:
         self.region, self.type = region, type
+        kind: Any = type
+        is_class = inspect.isclass(kind)
+        self.is_settled: bool = is_class and _is_settled_class(kind)
         self._adapter: pydantic.TypeAdapter[object] | None = None
+        self._last: tuple[object, object] = (None, None)
 
     def dump(self, value: object) -> tuple[object, str]:
         """A value as JSON, and as text. Raises ValidationError when it is not of the type or not JSON."""
@@ -37,7 +45,8 @@ class Values:
             kept = adapter.validate_python(value)
             stored = adapter.dump_python(kept, mode="json", warnings="error")
             text = stored if isinstance(stored, str) else _ENCODER.encode(stored)
-            if adapter.validate_json(to_json(stored)) != kept:
+            back = adapter.validate_json(to_json(stored))
+            if back != kept:
                 raise ValidationError(
                     f"region {self.region!r}: {_short(value)} does not come back equal from JSON; give the region a "
                     "type that can be stored, e.g. Region(…, type=YourModel)"
@@ -48,15 +57,19 @@ class Values:
             if isinstance(problem, ValidationError):
                 raise
             raise ValidationError(f"region {self.region!r}: {_short(value)} is not JSON: {problem}") from problem
+        if self.is_settled:
+            self._last = (stored, back)
         return stored, _text(text, self.region)
 
     def load(self, stored: object) -> object:
-        """A value from its JSON; each time a new one, so that a reader who changes it changes nothing here.
+        """A value from its JSON; a new one where it can change, so that a reader who changes it changes nothing here.
 
         Raises ValidationError when it does not fit the type, which then is not the one it was written with.
         """
         if self.type is type(stored) and self.type in _SCALARS:
             return stored
+        if self.is_settled and stored is self._last[0]:
+            return self._last[1]
         try:
             return self._built().validate_json(to_json(stored))
         except pydantic.ValidationError as problem:
@@ -68,11 +81,43 @@ class Values:
     def _built(self) -> pydantic.TypeAdapter[object]:
         if self._adapter is None:
             kind: Any = self.type
+            is_class = inspect.isclass(kind)
             try:
-                self._adapter = pydantic.TypeAdapter(kind)
+                self._adapter = (_adapter_of if is_class else pydantic.TypeAdapter)(kind)
             except pydantic.errors.PydanticUserError as problem:
                 raise ValidationError(f"region {self.region!r}: {kind!r} cannot be validated: {problem}") from problem
         return self._adapter
+
+
+@functools.lru_cache(128)
+def _adapter_of(kind: type) -> pydantic.TypeAdapter[object]:
+    # Making one takes longer than a run of a small team writes to its board, and each run declares its regions anew.
+    return pydantic.TypeAdapter(kind)
+
+
+@functools.lru_cache(128)
+def _is_settled_class(kind: type) -> bool:
+    return _is_settled(kind, ())
+
+
+def _is_settled(kind: object, inside: tuple[object, ...]) -> bool:
+    """Whether values of a type cannot change: frozen models, tuples and scalars all the way down."""
+    if any(kind is each for each in _SCALARS) or kind is type(None) or kind in inside:
+        return True
+    origin = get_origin(kind)
+    if origin is Literal:
+        return True
+    if origin in (Union, UnionType, tuple):
+        return all(each is Ellipsis or _is_settled(each, inside) for each in get_args(kind))
+    if not (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
+        return False
+    is_open = kind.model_config.get("extra") == "allow" or kind.__private_attributes__
+    fields = [field.annotation for field in kind.model_fields.values()]
+    return (
+        bool(kind.model_config.get("frozen"))
+        and not is_open
+        and all(_is_settled(each, (*inside, kind)) for each in fields)
+    )
 
 
 def text_of(stored: object) -> str:

@@ -1,0 +1,86 @@
+"""What readers are given of a value that can change, and of one that cannot."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from phalanx.errors import ValidationError
+from phalanx.messages import Data
+from phalanx.runtime.board import Blackboard
+from phalanx.runtime.entries import Entry
+from phalanx.runtime.regions import Region
+
+
+class Point(Data):
+    name: str
+    at: float | None = None
+
+
+class Path(Data):
+    points: tuple[Point, ...] = ()
+    mode: Literal["on foot", "by train"] = "on foot"
+
+
+class Basket(Data):
+    """Frozen, and yet what it holds can change."""
+
+    fruits: list[str] = []
+
+
+class Shelf(Data):
+    baskets: tuple[Basket, ...] = ()
+
+
+class Loose(BaseModel):
+    name: str
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+async def written(value: object) -> tuple[Blackboard, Entry]:
+    board = Blackboard(regions=[Region("things", type(value))])
+    entry = await board.post("things", value, author="ada")
+    assert isinstance(entry, Entry)
+    return board, entry
+
+
+async def test_a_value_that_cannot_change_comes_back_equal() -> None:
+    path = Path(points=(Point(name="a", at=0.5), Point(name="b")), mode="by train")
+    board, entry = await written(path)
+
+    assert entry.value == path
+    assert [each.value for each in await board.entries()] == [path]
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        (Basket(fruits=["fig"]), lambda value: value.fruits.append("pear")),
+        (Shelf(baskets=(Basket(fruits=["fig"]),)), lambda value: value.baskets[0].fruits.append("pear")),
+        (Loose(name="a"), lambda value: setattr(value, "name", "b")),
+        (Open(tags=["fig"]), lambda value: value.tags.append("pear")),  # type: ignore[call-arg]
+    ],
+)
+async def test_a_reader_that_changes_what_it_was_given_changes_nothing_on_the_board(value: object, change) -> None:  # type: ignore[no-untyped-def]
+    original = type(value).model_validate(value.model_dump())  # type: ignore[attr-defined]
+    board, entry = await written(value)
+
+    change(entry.value)
+    change((await board.entries())[0].value)
+    change(value)
+
+    found = await board.read("things")
+    assert found is not None
+    assert found.value == original
+
+
+async def test_a_value_that_does_not_fit_its_own_type_is_refused_however_it_was_made() -> None:
+    with pytest.raises(ValidationError, match="things"):
+        await written(Path.model_construct(mode="by boat"))
+    with pytest.raises(ValidationError, match="things"):
+        await written(Point(name="far", at=float("inf")))
