@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -144,40 +145,44 @@ class Equivalence(Data):
         if self.kind == "code":
             assert self.tests is not None
             return self.tests.read(answer)
-        # These compile many patterns: a program that never reads an answer does not pay for them.
-        from .extract import statements
-        from .parse import number_in
-
-        for stated in statements(answer, fallbacks):
-            text, reading = stated.text, self._parsed(stated.text)
-            if reading is None and self.kind == "number" and stated.is_explicit and (inside := number_in(text)):
-                text, reading = inside, self._parsed(inside)
-            if reading is not None:
-                return text, reading
-            if self.kind in ("auto", "text"):
-                return None
-        return None
-
-    def _parsed(self, text: str) -> Reading | None:
-        from .parse import parse
-
-        assert self.kind != "code"
-        return parse(
-            text,
-            self.kind,
-            options=_by_letter(self.options),
-            decimal=self.decimal,
-            day_first=self.day_first,
-            percent=self.percent,
-        )
+        options = tuple(self.options.items()) if isinstance(self.options, dict) else self.options
+        read = _read if len(answer) <= _KEPT else _read.__wrapped__
+        return read(answer, tuple(fallbacks), self.kind, options, self.decimal, self.day_first, self.percent)
 
 
 EQUIVALENCE = Equivalence.model_construct(set(), absolute_tolerance=Fraction(0))
 """`Equivalence()`, without building a validator when formations are imported."""
 
 
-def _by_letter(options: dict[str, str] | str | None) -> Mapping[str, str] | None:
-    return dict.fromkeys(options, "") if isinstance(options, str) else options
+# Replies up to this length are kept with what they mean: a vote that may end early reads each of them many times.
+_KEPT = 4000
+
+
+@functools.lru_cache(maxsize=512)
+def _read(
+    answer: str,
+    fallbacks: tuple[Fallback, ...],
+    kind: Kind,
+    options: tuple[tuple[str, str], ...] | str | None,
+    decimal: DecimalMark,
+    day_first: bool | None,
+    percent: Percent,
+) -> tuple[str, Reading] | None:
+    # These compile many patterns: a program that never reads an answer does not pay for them.
+    from .extract import statements
+    from .parse import number_in, parse
+
+    choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
+    parsed = functools.partial(parse, kind=kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
+    for stated in statements(answer, fallbacks):
+        text, reading = stated.text, parsed(stated.text)
+        if reading is None and kind == "number" and stated.is_explicit and (inside := number_in(text)):
+            text, reading = inside, parsed(inside)
+        if reading is not None:
+            return text, reading
+        if kind in ("auto", "text"):
+            return None
+    return None
 
 
 class _Node:

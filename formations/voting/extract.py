@@ -47,8 +47,10 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
     fallbacks: what may be taken, in this order, when nothing is explicit; an answer that is announced and then left out
     ("Answer:" and no more) is explicit too. Reasoning between <think> tags is not part of the reply.
     """
-    shown = _THINKING.sub("", reply[-MAX_CHARS:])
-    shown = re.split(r"</think(?:ing)?>", shown, flags=re.I)[-1].strip()
+    shown = reply[-MAX_CHARS:]
+    if "<" in shown:
+        shown = _THOUGHT.split(_THINKING.sub("", shown))[-1]
+    shown = shown.strip()
     if not shown:
         return
     if (answer := _whole_json(shown)) is not None:
@@ -73,6 +75,7 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
 
 # Reasoning that was cut off before it ended leaves no answer.
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
+_THOUGHT = re.compile(r"</think(?:ing)?>", re.I)
 # A dash alone holds the place of an answer; the minus sign proper may be one.
 _DASHES = re.compile(r"\A[-–—]+\Z")
 _KEY = re.compile(r"""["'](?:final[_ ]?)?answer["']\s*:\s*""", re.I)
@@ -116,22 +119,47 @@ Read = Callable[[], str]
 def _explicit(reply: str) -> Iterator[tuple[Explicit, Read]]:
     """Every explicit statement, those that count most first: how it was found, and a way to read it."""
     found: dict[int, tuple[int, Explicit, Read]] = {}
+    # Most lines have none of the words that a statement is made of, and looking for words costs least.
+    lines = list(_worded(reply))
     for match in _KEY.finditer(reply):
         found[match.end()] = (match.start(), "json", partial(_json_value, reply, match.end()))
     for match in _BOXED.finditer(reply):
         found[match.end()] = (match.start(), "boxed", partial(_braced, reply, match.end()))
-    for pattern in (_MARKED, _INLINE, _HEADING):
-        for match in pattern.finditer(reply):
-            found[match.end()] = (match.start(), "marked", partial(_value, reply, match.end(), sentence=False))
-    for pattern in (_SAID, _VOTED):
-        for match in pattern.finditer(reply):
-            found[match.end()] = (match.start(), "said", partial(_value, reply, match.end(), sentence=True))
-    for match in _MAYBE.finditer(reply):
-        before = match.start() - len(reply)
-        found[match.end()] = (before, "said", partial(_value, reply, match.end(), sentence=True))
+    for how, patterns in _PATTERNS:
+        for start, end, words in lines:
+            for pattern, needed in patterns:
+                if words.isdisjoint(needed):
+                    continue
+                for match in pattern.finditer(reply, start, end):
+                    value = partial(_value, reply, match.end(), sentence=how == "said")
+                    before = len(reply) if pattern is _MAYBE else 0
+                    found[match.end()] = (match.start() - before, how, value)
     # A reply with more statements than this is no answer but a loop; reading them all could take long.
     for _, how, read in sorted(found.values(), key=lambda each: -each[0])[:50]:
         yield how, read
+
+
+_ANSWERS = ("answer", "result")
+_NAMED = (*_ANSWERS, "option", "choice")
+_CHOOSING = ("vote", "choose", "pick", "select", "go")
+_WORDS = (*_NAMED, *_CHOOSING)
+# None of these matches across the end of a line, nor without one of its words.
+_PATTERNS: tuple[tuple[Explicit, tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]], ...] = (
+    ("marked", ((_MARKED, _ANSWERS), (_INLINE, _ANSWERS), (_HEADING, _ANSWERS))),
+    ("said", ((_SAID, _NAMED), (_VOTED, _CHOOSING), (_MAYBE, _NAMED))),
+)  # fmt: skip
+# What a pattern that ignores case takes for an i besides those that folding makes one.
+_DOTLESS = str.maketrans({"\u0131": "i", "\u0307": None})
+
+
+def _worded(reply: str) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """The lines with words that a statement has: where each begins and ends, and which of the words it has."""
+    start = 0
+    for line in reply.split("\n"):
+        folded = line.casefold() if line.isascii() else line.casefold().translate(_DOTLESS)
+        if words := frozenset([word for word in _WORDS if word in folded]):
+            yield start, start + len(line), words
+        start += len(line) + 1
 
 
 def _value(reply: str, start: int, *, sentence: bool) -> str:
