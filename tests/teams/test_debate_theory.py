@@ -134,7 +134,7 @@ def rights(history: Sequence[Sequence[str | None]]) -> list[float]:
 
 
 def test_talking_without_new_information_moves_no_member_s_accuracy() -> None:
-    """Choi's Dirichlet members: .400 in every round; each answer is drawn by what was shown in all rounds."""
+    """Choi's Dirichlet members: .400 in every round, and each answer as likely as what was shown makes it."""
     results = histories(choi("free", 90))
     moved = [rights(history)[-1] - rights(history)[0] for history in results]
     assert abs(fmean(moved)) < 4 * 0.35 / math.sqrt(len(moved))
@@ -147,7 +147,7 @@ def test_talking_without_new_information_moves_no_member_s_accuracy() -> None:
                 seen += Counter(answer for who, answer in enumerate(history[round - 1]) if who != at)
                 expected.append((2 + seen[GOLD]) / (5 + seen.total()))
                 given.append(history[round][at] == GOLD)
-    # By how likely a right answer was in view of all that was shown: a round that was left out would show.
+    # By how likely a right answer was in view of all that was shown.
     for low, high in ((0, 0.25), (0.25, 0.4), (0.4, 0.6), (0.6, 1)):
         pairs = [(chance, right) for chance, right in zip(expected, given, strict=True) if low <= chance < high]
         spread = math.sqrt(sum(chance * (1 - chance) for chance, _ in pairs)) / len(pairs)
