@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from phalanx.errors import AccessDenied, SealedError, ValidationError
@@ -132,7 +132,8 @@ class Reader:
                 known(self._regions, fold, region)
             for item in self._visible(fold.cells(pattern, at), who, at, live=True):
                 found[item.seq] = item
-        shown = [(self._entry(found[seq], at), text_at(found[seq], at)) for seq in sorted(found)]
+        regions = self._regions
+        shown = [(make_entry(regions, found[seq], at), text_at(found[seq], at)) for seq in sorted(found)]
         reader = "" if who is None else who.name
         return build_view(shown, reader=reader, tokens=tokens, about=about, anonymous=anonymous, seq=at)
 
@@ -147,16 +148,21 @@ class Reader:
                 raise _sealed(region, "" if is_glob(key) else key)
         return items
 
-    def _visible(self, cells: Iterable[Cell], who: Identity | None, at: int, *, live: bool) -> Iterator[Item]:
+    def _visible(self, cells: Iterable[Cell], who: Identity | None, at: int, *, live: bool) -> list[Item]:
+        found: list[Item] = []
         rights: dict[str, bool] = {}
         for cell in cells:
             may = rights.get(cell.region)
             if may is None:
                 may = rights[cell.region] = self._regions.stored(cell.region, cell.policy).may_read(who)
-            if may:
-                for item in cell.live(at) if live else cell.until(at):
-                    if item.is_visible(who, at):
-                        yield item
+            if not may:
+                continue
+            items = cell.live(at) if live else cell.until(at)
+            if cell.policy == "ballots":
+                found += [item for item in items if item.is_visible(who, at)]
+            else:
+                found += [item for item in items if item.record.visibility == "public" or item.is_visible(who, at)]
+        return found
 
     def _admit(self, fold: Fold, name: str) -> Region:
         region = known(self._regions, fold, name)

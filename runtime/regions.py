@@ -215,7 +215,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
 
 def is_glob(pattern: str) -> bool:
     """Whether a pattern can stand for several names."""
-    return any(sign in pattern for sign in "*?[")
+    return "*" in pattern or "?" in pattern or "[" in pattern
 
 
 def _is_open(scopes: tuple[str, ...] | None, who: Identity) -> bool:

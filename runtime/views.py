@@ -6,12 +6,11 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from phalanx.errors import ValidationError
-from phalanx.messages import estimate_tokens
 
 from .entries import Entry
 
@@ -79,78 +78,102 @@ def build_view(
     """
     if tokens < 0:
         raise ValidationError(f"a view needs a budget of tokens that is not negative, not {tokens}")
-    scores = _relevance([text for _, text in entries], about)
-    ranked = sorted(range(len(entries)), key=lambda at: (*_rank(entries[at][0], scores[at]), -entries[at][0].seq))
+    looks = [_remembered(text) if len(text) <= _SHORT else _Look(text) for _, text in entries]
+    scores = _relevance(looks, about)
+    keys = [(*_rank(entry, score), -entry.seq) for (entry, _), score in zip(entries, scores, strict=True)]
     groups: dict[tuple[str, str], list[int]] = {}
-    for at in ranked:
-        entry, text = entries[at]
-        groups.setdefault((entry.region, " ".join(text.split())), []).append(at)
-    room = tokens * 3  # a token is estimated as three bytes
+    for at in sorted(range(len(entries)), key=keys.__getitem__):
+        groups.setdefault((entries[at][0].region, looks[at].plain), []).append(at)
+    room = most = tokens * 3  # a token is estimated as three bytes
     parts: list[Part] = []
     lines: list[str] = []
     dropped: list[Dropped] = []
+    missing = 0
     for places in groups.values():
         entry, text = entries[places[0]]
-        others = tuple(entries[at][0] for at in places[1:])
-        duplicates = [Dropped(other, "duplicate") for other in others]
-        if len(text) > room:
-            dropped += [Dropped(entry, "budget"), *duplicates]
-            continue
-        label = _label(entry, others, reader, anonymous)
-        block = _block(label, text, first=not lines)
-        size = len(block.encode("utf-8", "replace"))
-        if size > room:
-            dropped += [Dropped(entry, "budget"), *duplicates]
-            continue
-        room -= size
-        lines.append(block)
-        parts.append(Part(label, text, entry, bool(reader) and entry.author == reader, others))
-        dropped += duplicates
-    missing = sum(1 for drop in dropped if drop.reason == "budget")
+        others = tuple([entries[at][0] for at in places[1:]])
+        fits = False
+        if len(text) <= room:
+            label = _label(entry, others, reader, anonymous)
+            body, size = looks[places[0]].block
+            size += _size(label) + (4 if lines else 3)  # brackets and line ends
+            fits = size <= room
+        if fits:
+            room -= size
+            lines.append(f"{chr(10) if lines else ''}[{label}]\n{body}")
+            parts.append(Part(label, text, entry, bool(reader) and entry.author == reader, others))
+        else:
+            dropped.append(Dropped(entry, "budget"))
+            missing += 1
+        dropped += [Dropped(other, "duplicate") for other in others]
     if missing and lines:
         note = f"\n[{missing} more left out for length]"
-        lines += [note] if len(note) <= room else []
-    text = "".join(lines)
-    return View(text, tuple(parts), tuple(dropped), estimate_tokens(text), seq)
+        if len(note) <= room:
+            lines.append(note)
+            room -= len(note)
+    return View("".join(lines), tuple(parts), tuple(dropped), (most - room + 2) // 3, seq)
 
 
 def _rank(entry: Entry, score: float) -> tuple[bool, int, float]:
     if entry.pinned:
-        rank = 0
-    elif entry.resolved is False:
-        rank = 1
-    else:
-        rank = 2 if score > 0 else 3
-    return entry.stale, rank, -score if rank == 2 else 0.0
+        return entry.stale, 0, 0.0
+    if entry.resolved is False:
+        return entry.stale, 1, 0.0
+    return (entry.stale, 2, -score) if score > 0 else (entry.stale, 3, 0.0)
 
 
-def _relevance(texts: Sequence[str], about: str) -> list[float]:
+class _Look:
+    """A text as views need it. Only read, never changed: a text is looked at by everybody who comes later."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.plain = " ".join(text.split())
+
+    @functools.cached_property
+    def words(self) -> Mapping[str, int]:
+        """How often each word stands in it."""
+        return Counter(_words(self.text))
+
+    @functools.cached_property
+    def length(self) -> int:
+        """How many words it has."""
+        return sum(self.words.values())
+
+    @functools.cached_property
+    def block(self) -> tuple[str, int]:
+        """Every line of it behind "| ", and the size of that in bytes."""
+        body = "\n".join([f"| {line}" for line in self.text.splitlines()]) or "| "
+        return body, _size(body)
+
+
+def _relevance(looks: Sequence[_Look], about: str) -> list[float]:
     """How well each text matches the words of `about`: Okapi BM25 (Robertson and Zaragoza 2009), k1 = 1.2, b = 0.75."""
-    wanted = set(_words(about))
+    scores = [0.0] * len(looks)
+    wanted = _wanted(about)
     if not wanted:
-        return [0.0] * len(texts)
-    counts = [_remembered(text) if len(text) <= _SHORT else Counter(_words(text)) for text in texts]
-    lengths = [sum(count.values()) for count in counts]
-    usual = sum(lengths) / len(lengths) if any(lengths) else 1.0
-    scores = [0.0] * len(texts)
-    for word in sorted(wanted):
-        having = sum(1 for count in counts if word in count)
+        return scores
+    usual = sum(look.length for look in looks) / len(looks) if any(look.length for look in looks) else 1.0
+    for word in wanted:
+        having = [(at, often) for at, look in enumerate(looks) if (often := look.words.get(word))]
         if having:
-            weight = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
-            for at, count in enumerate(counts):
-                if often := count[word]:
-                    scores[at] += weight * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * lengths[at] / usual))
+            weight = math.log(1 + (len(looks) - len(having) + 0.5) / (len(having) + 0.5))
+            for at, often in having:
+                scores[at] += weight * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * looks[at].length / usual))
     return scores
 
 
+@functools.lru_cache(16)
+def _wanted(about: str) -> tuple[str, ...]:
+    return tuple(sorted(set(_words(about))))
+
+
 @functools.lru_cache(128)
-def _remembered(text: str) -> Counter[str]:
-    # What stands on a board is looked at again by everybody who comes later. Only read, never changed.
-    return Counter(_words(text))
+def _remembered(text: str) -> _Look:
+    return _Look(text)
 
 
 _SHORT = 4000
-"""Texts up to so many characters have their words remembered: some megabytes in all at most."""
+"""Texts of up to so many characters are remembered as they were looked at: some megabytes in all at most."""
 
 
 def _words(text: str) -> list[str]:
@@ -158,16 +181,18 @@ def _words(text: str) -> list[str]:
 
 
 def _label(entry: Entry, others: Sequence[Entry], reader: str, anonymous: bool) -> str:
-    where = f"{entry.region}/{_plain(entry.key)}" if entry.key else entry.region
-    said = [f"#{entry.seq} {where}", _authors([entry, *others], reader, anonymous)]
+    label = f"#{entry.seq} {entry.region}"
+    if entry.key:
+        label += f"/{_plain(entry.key)}"
+    if authors := _authors((entry, *others), reader, anonymous):
+        label += f", {authors}"
     if entry.round is not None:
-        said.append(f"round {entry.round}")
-    said += [word for word, holds in (("pinned", entry.pinned), ("open", entry.resolved is False)) if holds]
-    if entry.resolved:
-        said.append("settled")
-    if entry.stale:
-        said.append("stale: based on something that was taken back")
-    return ", ".join(word for word in said if word)
+        label += f", round {entry.round}"
+    if entry.pinned:
+        label += ", pinned"
+    if entry.resolved is not None:
+        label += ", settled" if entry.resolved else ", open"
+    return f"{label}, stale: based on something that was taken back" if entry.stale else label
 
 
 def _authors(entries: Sequence[Entry], reader: str, anonymous: bool) -> str:
@@ -186,11 +211,11 @@ def _authors(entries: Sequence[Entry], reader: str, anonymous: bool) -> str:
     return f"by {' and '.join(shown)}" if shown else ""
 
 
+@functools.lru_cache(256)
 def _plain(name: str) -> str:
     """A name as it is when it cannot be mistaken for more of the label, else in quotes."""
     return name if re.fullmatch(r"[\w./:#@+-]+", name) else '"' + name.replace('"', "'") + '"'
 
 
-def _block(label: str, text: str, *, first: bool) -> str:
-    body = "\n".join(f"| {line}" for line in text.splitlines()) or "| "
-    return f"{'' if first else chr(10)}[{label}]\n{body}"
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
