@@ -78,7 +78,7 @@ class Ballot(Data):
             given["approved"] = frozenset(approved)
         for value in given.values():
             content_of(value)
-        if exact(weight) < 0:
+        if (type(weight) is not int or weight < 0) and exact(weight) < 0:
             raise ValidationError(f"a ballot's weight is {weight}; it must not be negative")
         if confidence is not None and not (isfinite(confidence) and 0 <= confidence <= 1):
             raise ValidationError(f"a confidence is from 0 to 1, not {confidence}; write 95 % as 0.95")

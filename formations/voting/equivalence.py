@@ -100,24 +100,29 @@ class Equivalence(Data):
         answers: as `read` gives them, None for an abstention; a whole reply that states its answer explicitly will do
         too. relation: used instead of the own one. Raises what the relation raises.
         """
-        read = {answer: self._meaning(answer) for answer in set(answers) if answer is not None}
-        found = [None if answer is None else read[answer] for answer in answers]
+        # Each text is read once and looked up once, however many gave it.
+        counts = Counter(answer for answer in answers if answer is not None)
         spellings: dict[Reading, Counter[str]] = {}
-        for each in found:
-            if each is not None:
-                spellings.setdefault(each[1], Counter())[each[0]] += 1
+        nodes_of: dict[str, Counter[str]] = {}
+        for answer, times in counts.items():
+            if (meaning := self._meaning(answer)) is not None:
+                nodes_of[answer] = spellings.setdefault(meaning[1], Counter())
+                nodes_of[answer][meaning[0]] += times
         nodes = [_Node(reading, counts) for reading, counts in spellings.items()]
         nodes.sort(key=lambda node: (-node.weight, node.name))
         judge = _Judge(self, relation or self.relation, nodes)
-        labels: dict[Reading, str] = {}
+        labels: dict[int, str] = {}
         members: dict[str, list[int]] = {}
         for group in grouped(len(nodes), judge.related, self.policy):
             inside = [nodes[at] for at in group]
-            label = inside[medoid([n.name for n in inside], [n.weight for n in inside], judge.likeness(group))].name
-            members[label] = []
+            at = 0
+            if len(inside) > 1:
+                at = medoid([node.name for node in inside], [node.weight for node in inside], judge.likeness(group))
+            members[inside[at].name] = []
             for node in inside:
-                labels[node.reading] = label
-        choices = [None if each is None else labels[each[1]] for each in found]
+                labels[id(node.spellings)] = inside[at].name
+        label_of = {answer: labels[id(node)] for answer, node in nodes_of.items()}
+        choices = [None if answer is None else label_of.get(answer) for answer in answers]
         for at, choice in enumerate(choices):
             if choice is not None:
                 members[choice].append(at)
@@ -189,7 +194,7 @@ class _Node:
     """All spellings of one reading; the most frequent, shortest, first of them names it."""
 
     def __init__(self, reading: Reading, spellings: Mapping[str, int]) -> None:
-        self.reading, self.weight = reading, sum(spellings.values())
+        self.reading, self.spellings, self.weight = reading, spellings, sum(spellings.values())
         self.name = min(spellings, key=lambda text: (-spellings[text], len(text), text))
 
 
@@ -238,6 +243,8 @@ def agree(one: Measure, other: Measure, how: Equivalence) -> bool:
             here, there = one.base, other.base
     share = exact(how.tolerance)
     if share <= ROUNDING and one.value.denominator == other.value.denominator == 1:
+        if not how.absolute_tolerance:
+            return here == there
         share = Fraction(0)  # whole numbers are not rounded
     slack = max(share * max(abs(here), abs(there)), exact(how.absolute_tolerance))
     return abs(here - there) <= slack

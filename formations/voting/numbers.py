@@ -36,6 +36,9 @@ def number(text: str, decimal: DecimalMark = "auto", percent: Percent = "hundred
     """
     if len(text) > MAX_CHARS:
         return None
+    if text.isascii() and text.isdigit():  # what most numbers are; the rest below comes to the same
+        whole = Fraction(int(text))
+        return Measure(whole, "", whole)
     plain = _plain(text)
     found = re.match(r"([A-Za-z]\w{0,2})? ?= ?", plain)
     if found is None:

@@ -144,10 +144,10 @@ def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> 
             clear = clear and found["letter"].isupper()
         if allowed and clear and not _ANOTHER.search(rest):
             return Reading("choice", letter)
-    wanted = text_key(answer)
-    for letter, text in (options or {}).items():
-        if wanted and text_key(text) == wanted:
-            return Reading("choice", letter.upper())
+    if options and (wanted := text_key(answer)):
+        for letter, text in options.items():
+            if text_key(text) == wanted:
+                return Reading("choice", letter.upper())
     return None
 
 
