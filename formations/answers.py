@@ -62,7 +62,7 @@ class Answers:
             now[:] = [moment]
             # Who may not write there is told so by whoever posts it; here nobody would hear it.
             with contextlib.suppress(AccessDenied):
-                at_once(post(board, who, outcome, causes, f"{self.op}/post-{at}"))
+                at_once(post(board, who, outcome, causes, self.op))
             write_notes(at)
         now.clear()
         return board
@@ -73,8 +73,13 @@ class Answers:
 
 
 async def post(board: Blackboard, who: Identity, outcome: Outcome, causes: Sequence[Entry], op: str) -> None:
-    """Put an answer on a board in its author's name. Raises AccessDenied when its role may not write there."""
-    await board.as_member(who).post(ANSWERS, outcome.text, round=outcome.round, causes=causes, op=op)
+    """Put an answer on a board in its author's name. Raises AccessDenied when its role may not write there.
+
+    op: the run's own name for its writes. Each is told apart by where the answer was asked for and not by a number, so
+    that a run which goes on, and asks again whom a limit had refused, names all others as before.
+    """
+    name = f"{op}/post-{'/'.join(outcome.path)}"
+    await board.as_member(who).post(ANSWERS, outcome.text, round=outcome.round, causes=causes, op=name)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -45,7 +45,8 @@ class Outcome:
     """How one asking of one member ended: never an exception through its siblings.
 
     `answer` is there when status is "ok"; `error` says why it is not. `messages` is exactly what it was sent. `inside`:
-    where the member is a team, the outcomes of its own members, also when it failed.
+    where the member is a team, the outcomes of its own members, also when it failed. `path`: where in the run it was
+    asked; empty for what was taken over from another.
     """
 
     member: str
@@ -59,6 +60,7 @@ class Outcome:
     messages: tuple[Message, ...] = ()
     failure: BaseException | None = field(default=None, compare=False, repr=False)
     inside: tuple[Outcome, ...] = ()
+    path: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

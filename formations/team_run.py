@@ -81,7 +81,7 @@ class TeamRun:
         self.rounds: list[Round] = []
         self.cut_short: LimitExceeded | None = None
         self._op = f"{run.run_id}/{'/'.join(run.path)}"
-        self._posted = self._seen = 0
+        self._seen = 0
         # A board of its own, in a run that nobody sees, is written when somebody looks at it.
         self.answers = Answers(f"board/{self._op}", self._op)
         self._identities: dict[str, Identity] = {}
@@ -104,7 +104,6 @@ class TeamRun:
         """What all can see."""
         if self._board is None:
             self._board = self.answers.board(self.run.execution.log)
-            self._posted = len(self.answers.said)
         return self._board
 
     @property
@@ -189,9 +188,8 @@ class TeamRun:
         if self._board is None:
             self.answers.add(who, outcome, causes)
             return
-        self._posted += 1
         try:
-            await post(self._board, who, outcome, causes, f"{self._op}/post-{self._posted}")
+            await post(self._board, who, outcome, causes, self._op)
         except AccessDenied as denied:
             self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
 
@@ -497,6 +495,7 @@ class _Asking:
             messages=self._sent() if answer is None else answer.messages,
             failure=failure,
             inside=() if isinstance(self.member.who, Agent) else _members_of(answer, failure),
+            path=self.branch.path,
         )
 
     async def _answer(self, prompt: str) -> AgentResult:

@@ -318,3 +318,17 @@ async def test_answers_that_all_arrive_at_once_play_back_as_they_were_counted(sa
     team, log = AgentTeam.consensus(["a", "b", "c"], 2, rounds=1, model=model), MemoryLog()
     whole = await team.run("Which?", run_id=RUN, log=log)
     assert facts(await team.replay(RUN, log=log)) == facts(whole)
+
+
+async def test_whom_a_limit_refused_posts_beside_the_others_when_the_run_goes_on() -> None:
+    """Each write on the board has a name of its own, whoever else writes."""
+    model = FunctionModel(lambda request: f"{request.about.member} speaks", name="offline/any")
+    log = MemoryLog()
+    members = [Agent("worker", name="a"), Agent("worker", name="b", limits=Limits(tokens=1)), Agent("worker", name="c")]
+    tight = AgentTeam.parallel(members, quorum=1, model=model, name="p")
+    first = await tight.run("Speak.", run_id=RUN, log=log)
+    assert [outcome.status for outcome in first.members] == ["ok", "refused", "ok"]
+    wide = AgentTeam.parallel([Agent("worker", name=name) for name in "abc"], quorum=1, model=model, name="p")
+    result = await wide.resume(RUN, log=log)
+    assert [outcome.status for outcome in result.members] == ["ok"] * 3
+    assert sorted(entry.author for entry in result.board) == ["a", "b", "c"]
