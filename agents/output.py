@@ -6,6 +6,8 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -55,7 +57,7 @@ class Shape(Generic[T]):
         name = name or getattr(type, "__name__", "answer")
         self.spec = OutputSpec(name=re.sub(r"\W+", "_", name), schema=own)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The schema as a model is shown it."""
         return json.dumps(self.spec.schema_, ensure_ascii=False)
@@ -66,6 +68,10 @@ class Shape(Generic[T]):
         Raises ValueError (pydantic's ValidationError or a plain one) that says what does not fit.
         """
         first: ValueError | None = None
+        if not self.wrapped:
+            # Most answers are what was asked for and nothing else: read once, not read, written and read again.
+            with suppress(PydanticError, RecursionError):
+                return self.adapter.validate_json(text)
         for candidate in _json_values(text):
             try:
                 if self.wrapped and isinstance(candidate, dict) and set(candidate) == {"value"}:

@@ -276,7 +276,11 @@ def fenced(text: str, label: str) -> str:
     mark = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
     while mark in text:
         mark = hashlib.sha256((mark + text).encode("utf-8", "replace")).hexdigest()[:8]
-    return f'<data id="{mark}" from={json.dumps(label, ensure_ascii=False)}>\n{text}\n</data id="{mark}">'
+    return f'<data id="{mark}" from={_quoted(label)}>\n{text}\n</data id="{mark}">'
+
+
+# json.dumps would make an encoder for each label.
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def fenced_all(parts: Iterable[tuple[str, str]], empty: str = "(nothing)") -> str:

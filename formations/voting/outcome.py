@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .decision import Decision, Dissent, Status, Step, listed, shown
@@ -93,7 +94,7 @@ class _Vote:
             return self._end("no_agreement", "no agreement, nobody was voted for")
         if not any(self._agreed(name) for name in leaders):
             return self._end("no_agreement", self._too_little(leaders))
-        margin = self._margin()
+        margin = self._margin
         if rule.min_margin is not None and margin < exact(rule.min_margin):
             lead = f"{listed(leaders)} leads by {plain(margin)}, {plain(exact(rule.min_margin))} is needed"
             return self._end("no_agreement", f"no agreement, {lead}")
@@ -157,6 +158,7 @@ class _Vote:
             return self.backing.get(name, Backing()).heads >= least
         return least is None or share >= exact(least)
 
+    @cached_property
     def _margin(self) -> Fraction:
         tally, leaders = self.count.tally, self.count.leaders
         if len(leaders) > 1:
@@ -211,7 +213,7 @@ class _Vote:
         heads = self.backing.get(winner, Backing()).heads
         others = [name for name in tally if name != winner]
         second = max(others, key=lambda name: (tally[name], name), default=None)
-        ahead = f", {plain(self._margin())} ahead of {shown(second)}" if second is not None else ""
+        ahead = f", {plain(self._margin)} ahead of {shown(second)}" if second is not None else ""
         return f"{shown(winner)} wins at {plain(tally[winner])}{ahead}, backed by {heads} of {votes.cast} ballots"
 
     def _too_little(self, leaders: Sequence[str]) -> str:
@@ -236,7 +238,7 @@ class _Vote:
             winner=winner,
             leaders=tuple(sorted(count.leaders)),
             tally=tally,
-            margin=self._margin() if count.leaders else None,
+            margin=self._margin if count.leaders else None,
             agreement=max((self._share(name) for name in count.leaders), default=None),
             dissent=self._dissent(against),
             cast=votes.cast,
