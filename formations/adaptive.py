@@ -18,6 +18,7 @@ from .base import Answer, Asking, FormationModel, Member, Outcome, Stage, Wiring
 from .count import Counted
 from .debate import Debate
 from .gather import Gathering
+from .one_voice import warn_of_one_voice
 from .rule_field import RuleField
 from .samples import (
     Samples,
@@ -28,7 +29,6 @@ from .samples import (
     check_stop,
     check_turns,
     stop_text,
-    warn_of_one_voice,
 )
 from .team_run import Say, TeamRun
 from .voting import Equivalence, Plurality

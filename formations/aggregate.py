@@ -50,6 +50,11 @@ def check_aggregation(aggregation: object, members: Sequence[Member]) -> None:
         )
 
 
+def is_vote(aggregation: object) -> bool:
+    """Whether answers are counted: an `aggregation` that is a rule, or "majority_vote"."""
+    return aggregation == "majority_vote" or hasattr(aggregation, "decide")
+
+
 def aggregation_asks(aggregation: object, members: Sequence[Member], reads: int) -> list[Asking]:
     """The askings an aggregation makes: one for "synthesize", none otherwise."""
     if aggregation != "synthesize" or not members:

@@ -19,9 +19,11 @@ from .aggregate import (
     aggregation_wiring,
     check_aggregation,
     concat,
+    is_vote,
 )
 from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .gather import Gathering
+from .one_voice import warn_of_one_voice
 from .team_run import TeamRun
 
 
@@ -82,6 +84,8 @@ class Flat(Gathering):
         return aggregation_longest(self.aggregation, lengths, members)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
+        if is_vote(self.aggregation) and not self.shared_memory:
+            warn_of_one_voice(run)
         said: list[Outcome] = []
         for round in range(self.rounds):
             run.begin("turn", round)

@@ -14,8 +14,9 @@ from phalanx.agents.task import Task
 from .aggregate import concat
 from .base import Answer, Asking, FormationModel, Member, Outcome, Stage, Wiring
 from .gather import Gathering
+from .one_voice import warn_of_one_voice
 from .rounds import cut
-from .samples import check_part, check_turns, warn_of_one_voice
+from .samples import check_part, check_turns
 from .team_run import Job, TeamRun
 
 SELF = 5

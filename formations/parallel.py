@@ -16,9 +16,11 @@ from .aggregate import (
     aggregation_wiring,
     check_aggregation,
     concat,
+    is_vote,
 )
 from .base import Answer, Asking, Member, Stage, Wiring
 from .gather import Gathering
+from .one_voice import warn_of_one_voice
 from .team_run import TeamRun
 
 
@@ -50,6 +52,8 @@ class Parallel(Gathering):
         return aggregation_longest(self.aggregation, lengths, members)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
+        if is_vote(self.aggregation):
+            warn_of_one_voice(run)
         run.begin("draft")
         prompt = run.prompts("draft", task=run.text(task))
         outcomes = await self.gather(run, prompt, stage="draft", question=task.id, best=concat)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from phalanx.agents.agent import Agent
 from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, ValidationError
 
@@ -241,16 +240,6 @@ def check_part(quorum: int | float | None, most: int, what: str) -> None:
         raise ValidationError(f"quorum={quorum} cannot be met by {most} {what}; it must be from 1 to {most}")
     if isinstance(quorum, float) and not 0 < quorum <= 1:
         raise ValidationError(f"quorum={quorum} is no part of the {what}; write 0.5 for half, or a whole number")
-
-
-def warn_of_one_voice(run: TeamRun, most: int) -> None:
-    """Say so where samples are drawn again from an agent at temperature 0, which are likely one answer repeated."""
-    for at, member in enumerate(run.members):
-        again = most > at + len(run.members)
-        if again and isinstance(member.who, Agent) and member.who.temperature == 0:
-            run.run.warn(
-                f"{member.name} is sampled more than once at temperature 0: its answers are likely all the same"
-            )
 
 
 def _label(name: str, turn: int) -> str:

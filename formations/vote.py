@@ -12,6 +12,7 @@ from phalanx.agents.task import Task
 
 from .base import Answer, Asking, FormationModel, Member, Stage
 from .gather import Gathering
+from .one_voice import warn_of_one_voice
 from .rule_field import RuleField
 from .samples import (
     Samples,
@@ -22,7 +23,6 @@ from .samples import (
     check_stop,
     check_turns,
     stop_text,
-    warn_of_one_voice,
 )
 from .team_run import TeamRun
 from .voting import Equivalence, Plurality
