@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -91,6 +92,10 @@ BUILDS: Mapping[str, Build] = {
     "ledger": lambda m, d: AgentTeam.ledger(agent("ada"), staff(d), max_steps=4, model=m),
     "blackboard": lambda m, d: AgentTeam.blackboard(staff(d), decider=agent("dee"), max_turns=4, model=m),
     "market": lambda m, d: AgentTeam.market(staff(d), model=m),
+    "adaptive": lambda m, d: AgentTeam.adaptive(staff(d), 3, stop="esc(3)", model=m),
+    "panel": lambda m, d: AgentTeam.panel(
+        [agent("bob"), agent("cy", d.look)], candidates={"a": "1", "b": "2"}, model=m
+    ),
 }
 
 
@@ -141,6 +146,9 @@ def start(job: Mapping[str, str]) -> int:
         part.write_text(json.dumps(outcome), encoding="utf-8")
         part.rename(job["out"])
         code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         sys.stderr.flush()
         os._exit(code)
