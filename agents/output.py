@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from phalanx.errors import ValidationError
@@ -39,28 +40,18 @@ class Shape(Generic[T]):
     """
 
     def __init__(self, type: type[T], *, name: str = "", schema: Mapping[str, Any] | None = None) -> None:
-        try:
-            self.adapter: TypeAdapter[T] = TypeAdapter(type)
-            own = self.adapter.json_schema() if schema is None else copy.deepcopy(dict(schema))
-        except Exception as problem:
-            raise ValidationError(f"output={type!r} cannot be described by a JSON schema: {problem}") from problem
-        self.wrapped = own.get("type") != "object" and "$ref" not in own
-        if self.wrapped:
-            inner = {key: value for key, value in own.items() if key != "$defs"}
-            own = {
-                "type": "object",
-                "properties": {"value": inner},
-                "required": ["value"],
-                "additionalProperties": False,
-                **({"$defs": own["$defs"]} if "$defs" in own else {}),
-            }
-        name = name or getattr(type, "__name__", "answer")
-        self.spec = OutputSpec(name=re.sub(r"\W+", "_", name), schema=own)
+        # A model class is described once: that takes longer than all else that is done for a call.
+        if schema is None and inspect.isclass(type) and issubclass(type, BaseModel):
+            self._parts = _of_model(type, name)
+        else:
+            self._parts = _Parts(type, name, schema)
+        self.adapter: TypeAdapter[T] = self._parts.adapter
+        self.wrapped, self.spec = self._parts.wrapped, self._parts.spec
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The schema as a model is shown it."""
-        return json.dumps(self.spec.schema_, ensure_ascii=False)
+        return self._parts.text
 
     def parse(self, text: str) -> T:
         """The validated object in an answer: the whole of it, or the first JSON value in it that fits.
@@ -82,6 +73,38 @@ class Shape(Generic[T]):
             except RecursionError:
                 first = first or ValueError("it is nested too deeply")
         raise first or ValueError("there is no JSON value in it")
+
+
+class _Parts:
+    """What a shape is made of."""
+
+    def __init__(self, kind: Any, name: str, schema: Mapping[str, Any] | None) -> None:
+        try:
+            self.adapter: TypeAdapter[Any] = TypeAdapter(kind)
+            own = self.adapter.json_schema() if schema is None else copy.deepcopy(dict(schema))
+        except Exception as problem:
+            raise ValidationError(f"output={kind!r} cannot be described by a JSON schema: {problem}") from problem
+        self.wrapped = own.get("type") != "object" and "$ref" not in own
+        if self.wrapped:
+            inner = {key: value for key, value in own.items() if key != "$defs"}
+            own = {
+                "type": "object",
+                "properties": {"value": inner},
+                "required": ["value"],
+                "additionalProperties": False,
+                **({"$defs": own["$defs"]} if "$defs" in own else {}),
+            }
+        name = name or getattr(kind, "__name__", "answer")
+        self.spec = OutputSpec(name=re.sub(r"\W+", "_", name), schema=own)
+
+    @cached_property
+    def text(self) -> str:
+        return json.dumps(self.spec.schema_, ensure_ascii=False)
+
+
+@lru_cache(maxsize=256)
+def _of_model(model: type[BaseModel], name: str) -> _Parts:
+    return _Parts(model, name, None)
 
 
 def _json_values(text: str) -> Iterator[Any]:

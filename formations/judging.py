@@ -6,6 +6,7 @@ changes with the order is none. How far several judges agree is told with the de
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ async def judged(
         texts = [candidates[key] for key in shown]
         prompt = run.prompts("judge", task=run.text(task), candidates=fenced_all(zip(names, texts, strict=True)))
         outcomes = await run.ask_all(
-            prompt, stage=stage, round=first_round + order, members=judges, shape=_verdict_shape(names),
+            prompt, stage=stage, round=first_round + order, members=judges, shape=_verdict_shape(tuple(names)),
             question=task.id, deadline=deadline,
         )  # fmt: skip
         for outcome in outcomes:
@@ -103,7 +104,8 @@ def _decision(votes: Mapping[str, Sequence[str | None]], keys: Sequence[str], ju
     return decision.model_copy(update={"explanation": f"{decision.explanation} {told}".strip()})
 
 
-def _verdict_shape(names: Sequence[str]) -> Shape[Verdict]:
+@functools.lru_cache(maxsize=64)  # making a schema takes longer than all else that is done for a call
+def _verdict_shape(names: tuple[str, ...]) -> Shape[Verdict]:
     schema = Verdict.model_json_schema()
     schema["properties"]["verdict"]["enum"] = [*names, "undecided"]
     return Shape(Verdict, schema=schema)

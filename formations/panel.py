@@ -5,6 +5,7 @@ ChatEval: Chan et al. 2023, arXiv:2308.07201.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
@@ -151,7 +152,12 @@ class _Session:
                     Job(f"{member.name} {order}", member, self._prompt(at, order, chained), before, attempt=order)
                 )
         outcomes = await run.ask_jobs(
-            jobs, stage="score", round=turn, shape=self._shape(), question=self.task.id, deadline=how.deadline
+            jobs,
+            stage="score",
+            round=turn,
+            shape=_shape(tuple(self.labels)),
+            question=self.task.id,
+            deadline=how.deadline,
         )
         for job, outcome in zip(jobs, outcomes, strict=True):
             run.raise_refusal(outcome)
@@ -250,14 +256,16 @@ class _Session:
             return None
         return Answer(self.candidates[decision.winner], decision=decision)
 
-    def _shape(self) -> Shape[Marks]:
-        schema = Marks.model_json_schema()
-        score = {"type": "integer", "minimum": LOW, "maximum": HIGH}
-        schema["properties"]["scores"] = {
-            "type": "object", "properties": dict.fromkeys(self.labels, score), "required": self.labels,
-            "additionalProperties": False,
-        }  # fmt: skip
-        return Shape(Marks, schema=schema)
+
+@functools.lru_cache(maxsize=64)  # making a schema takes longer than all else that is done for a call
+def _shape(labels: tuple[str, ...]) -> Shape[Marks]:
+    schema = Marks.model_json_schema()
+    score = {"type": "integer", "minimum": LOW, "maximum": HIGH}
+    schema["properties"]["scores"] = {
+        "type": "object", "properties": dict.fromkeys(labels, score), "required": list(labels),
+        "additionalProperties": False,
+    }  # fmt: skip
+    return Shape(Marks, schema=schema)
 
 
 def _best(scores: Mapping[str, int]) -> set[str]:

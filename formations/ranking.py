@@ -5,6 +5,7 @@ Dynamic teams: Liu et al. 2023, DyLAN, arXiv:2310.02170.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ async def ranked(talk: Discussion, keep: int, round: int, given: Mapping[str, Se
         parts = [Shown(each, cut(said(talk.latest[name]), how.peer_tokens)) for each, name in whose.items()]
         prompt = run.prompts("rank", task=talk.text, candidates=as_data(parts), keep=str(keep))
         outcome = await run.try_ask(
-            ranker, prompt, stage="rank", round=round, shape=_shape(list(whose), keep), question=talk.task.id
+            ranker, prompt, stage="rank", round=round, shape=_shape(tuple(whose), keep), question=talk.task.id
         )
         run.raise_refusal(outcome)
         if outcome.answer is None:
@@ -79,7 +80,8 @@ def _mean(given: Sequence[int]) -> Fraction:
     return Fraction(sum(given), len(given)) if given else Fraction(0)
 
 
-def _shape(labels: Sequence[str], keep: int) -> Shape[Ranking]:
+@functools.lru_cache(maxsize=64)  # making a schema takes longer than all else that is done for a call
+def _shape(labels: tuple[str, ...], keep: int) -> Shape[Ranking]:
     schema = Ranking.model_json_schema()
     schema["properties"]["ranking"] = {
         "type": "array", "items": {"type": "string", "enum": list(labels)}, "minItems": 1, "maxItems": keep,
