@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from phalanx.messages import Data
+from phalanx.runtime.values import Known
 
 TOP = 10.0
 """The highest rating."""
@@ -43,6 +46,42 @@ class Turn(Data):
     chosen: str | None = None
 
 
+class Minutes:
+    """Turns as a board keeps them, each item written once, however many turns it waits."""
+
+    def __init__(self) -> None:
+        # Keyed by the item itself, which is kept, so that its id stays its own.
+        self._written: dict[int, tuple[Item, dict[str, object], str]] = {}
+
+    def known(self, turn: Turn) -> Known:
+        """A `turn` with its JSON and its text."""
+        agenda, obviated = [self._item(item) for item in turn.agenda], [self._item(item) for item in turn.obviated]
+        stored = {
+            "number": turn.number,
+            "agenda": [item[1] for item in agenda],
+            "obviated": [item[1] for item in obviated],
+            "chosen": turn.chosen,
+        }
+        waiting, dropped = ",".join([item[2] for item in agenda]), ",".join([item[2] for item in obviated])
+        chosen = _json(turn.chosen)
+        text = f'{{"number":{turn.number},"agenda":[{waiting}],"obviated":[{dropped}],"chosen":{chosen}}}'
+        return Known(turn, stored, text)
+
+    def _item(self, item: Item) -> tuple[Item, dict[str, object], str]:
+        written = self._written.get(id(item))
+        if written is None:
+            member, trigger, rating, adds = item.member, item.trigger, item.rating, item.adds
+            stored: dict[str, object] = {"member": member, "trigger": trigger, "rating": rating, "adds": adds}
+            text = f'{{"member":{_json(member)},"trigger":{trigger},"rating":{rating!r},"adds":{_json(adds)}}}'
+            written = self._written[id(item)] = (item, stored, text)
+        return written
+
+
+@lru_cache(256)
+def _json(text: str | None) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 class Trigger(Protocol):
     """What an entry of a board has that decides whether an item still stands."""
 
@@ -60,8 +99,16 @@ def interest(words: Iterable[str], text: str, *, calls_on_all: bool) -> float:
     An interest is named when all of its words occur, in any order and case. words: the interests; none is interest in
     everything, a little. calls_on_all: the text is the task or an open question, which is nobody's to overlook.
     """
-    phrases = [found for phrase in words if (found := _words(phrase))]
-    there = _words(text)
+    return rated(phrases(words), words_of(text), calls_on_all=calls_on_all)
+
+
+def phrases(words: Iterable[str]) -> tuple[frozenset[str], ...]:
+    """Interests as `rated` takes them: the words of each that has any."""
+    return tuple(found for phrase in words if (found := words_of(phrase)))
+
+
+def rated(phrases: Sequence[frozenset[str]], there: frozenset[str], *, calls_on_all: bool) -> float:
+    """What `interest` is of interests and a text whose words were read before: `phrases`, and those `there`."""
     named = sum(phrase <= there for phrase in phrases)
     if named:
         return TOP * (1 - 0.5**named)
@@ -83,6 +130,7 @@ class Agenda:
     def __post_init__(self) -> None:
         self.items: list[Item] = []
         self.acted = dict.fromkeys(self.seats, 0)
+        self._place = {name: at for at, name in enumerate(self.seats)}
 
     def add(self, item: Item) -> None:
         """Let an item wait."""
@@ -95,26 +143,29 @@ class Agenda:
     def obviate(self, triggers: Iterable[Trigger]) -> tuple[Item, ...]:
         """Drop, and give, what waits on a trigger that was retracted or settled. triggers: all that stood or stand."""
         gone = {entry.seq for entry in triggers if entry.retracted or entry.resolved}
+        if not gone:
+            return ()
         dropped = tuple(item for item in self.ranked() if item.trigger in gone)
         self.items = [item for item in self.items if item.trigger not in gone]
         return dropped
 
     def ranked(self) -> list[Item]:
         """What waits, best first: by rating, then who has acted least often, then by seat, then the newer trigger."""
-        place = {name: at for at, name in enumerate(self.seats)}
-        return sorted(
-            self.items, key=lambda item: (-item.rating, self.acted[item.member], place[item.member], -item.trigger)
-        )
+        return sorted(self.items, key=self._order)
 
     def take(self) -> Item | None:
         """The best item, if one is good enough; neither it nor anything else for its member waits any longer."""
-        best = next(iter(self.ranked()), None)
+        best = min(self.items, key=self._order, default=None)
         if best is None or best.rating < self.threshold:
             return None
         self.acted[best.member] += 1
         self.forget(best.member)
         return best
 
+    def _order(self, item: Item) -> tuple[float, int, int, int]:
+        return -item.rating, self.acted[item.member], self._place[item.member], -item.trigger
 
-def _words(text: str) -> frozenset[str]:
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text, in no case and no order."""
     return frozenset(re.findall(r"\w+", text.casefold()))

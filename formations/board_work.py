@@ -15,7 +15,7 @@ from phalanx.messages import Data
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.regions import admits
 
-from .agenda import TOP, Agenda, Item, Turn, interest
+from .agenda import TOP, Agenda, Item, Turn, phrases, rated, words_of
 from .base import Answer, Member, Outcome
 from .count import count, undecided_text
 from .shared_board import AGENDA, PROBLEM, QUESTIONS, Contribution, SharedBoard
@@ -48,6 +48,10 @@ class BoardWork:
         self.acts: list[Outcome] = []
         self.idle = 0
         self._cursor = 0
+        self._phrases = {
+            member.name: phrases(formation.interests.get(member.name) or _interests(member)) for member in run.members
+        }
+        self._rights: dict[tuple[str, str], bool] = {}
 
     async def open(self) -> None:
         """Put the task on the board."""
@@ -60,8 +64,8 @@ class BoardWork:
         if self.idle >= self.formation.patience:
             return False
         await self.board.look()
-        fresh = await self._fresh()
-        dropped = self.agenda.obviate(await self.board.triggers())
+        fresh = self._fresh()
+        dropped = self.agenda.obviate(self.board.triggers())
         if self.formation.bids:
             await self._ask_for_bids(number, fresh)
         else:
@@ -81,8 +85,8 @@ class BoardWork:
         if self.idle >= self.formation.patience:
             return False
         await self.board.look()
-        fresh = await self._fresh()
-        self.agenda.obviate(await self.board.triggers())
+        fresh = self._fresh()
+        self.agenda.obviate(self.board.triggers())
         if self.formation.bids:
             return any(self._is_news(member, entry) for member in self._able() for entry in fresh)
         self._match(fresh)
@@ -100,10 +104,10 @@ class BoardWork:
 
     # -- who is triggered ------------------------------------------------------------------------------------------
 
-    async def _fresh(self) -> list[Entry]:
+    def _fresh(self) -> list[Entry]:
         """What was posted, and still stands, since this was last asked."""
         # What other runs left on a board that outlives them is shown, but calls on nobody.
-        found = [entry for entry in await self.board.entries() if entry.seq > self._cursor and not entry.resolved]
+        found = [entry for entry in self.board.entries() if entry.seq > self._cursor and not entry.resolved]
         self._cursor = max([self._cursor, *(entry.seq for entry in found)])
         return found
 
@@ -112,18 +116,27 @@ class BoardWork:
 
     def _is_news(self, member: Member, entry: Entry) -> bool:
         """Whether an entry is another's, and one that the member may read."""
-        who = identity(member)
-        region = next((each for each in self.run.board.regions if each.name == entry.region), None)
-        may_read = region is None or region.may_read(who)
-        return entry.author != member.name and may_read and admits(entry.visibility, who)
+        if entry.author == member.name or not self._may_read(member, entry.region):
+            return False
+        return entry.visibility == "public" or admits(entry.visibility, identity(member))
+
+    def _may_read(self, member: Member, name: str) -> bool:
+        known = self._rights.get((member.name, name))
+        if known is None:
+            region = next((each for each in self.run.board.regions if each.name == name), None)
+            if region is None:
+                return True
+            known = self._rights[member.name, name] = region.may_read(identity(member))
+        return known
 
     def _match(self, fresh: Sequence[Entry]) -> None:
+        able = self._able()
         for entry in fresh:
-            for member in self._able():
+            there, calls_on_all = words_of(str(entry.value)), entry.region in (PROBLEM, QUESTIONS)
+            for member in able:
                 if not self._is_news(member, entry):
                     continue
-                words = self.formation.interests.get(member.name) or _interests(member)
-                rating = interest(words, str(entry.value), calls_on_all=entry.region in (PROBLEM, QUESTIONS))
+                rating = rated(self._phrases[member.name], there, calls_on_all=calls_on_all)
                 if rating > 0:
                     self.agenda.add(Item(member=member.name, trigger=entry.seq, rating=rating))
 
@@ -160,7 +173,7 @@ class BoardWork:
         run.begin("contribute", number)
         board, causes = await self.board.view(member)
         prompt = run.prompts(
-            "contribute", task=self.text, roster=run.names(), board=board, trigger=await self.board.trigger_text(item)
+            "contribute", task=self.text, roster=run.names(), board=board, trigger=self.board.trigger_text(item)
         )
         shape = _shape(Contribution) if isinstance(member.who, Agent) else None
         outcome = await run.try_ask(

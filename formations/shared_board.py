@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from phalanx.agents.prompts import fenced, fenced_all
+from phalanx.agents.prompts import fenced
 from phalanx.agents.task import Task
 from phalanx.errors import AccessDenied
 from phalanx.messages import Data
@@ -13,7 +14,7 @@ from phalanx.runtime.entries import Conflict, Entry
 from phalanx.runtime.reading import Snapshot
 from phalanx.runtime.regions import Region
 
-from .agenda import Item, Turn
+from .agenda import Item, Minutes, Turn
 from .base import Answer, Member
 from .rounds import cut
 from .team_run import TeamRun, identity
@@ -29,6 +30,8 @@ REGIONS = (
     Region(CONTRIBUTIONS, str),
     Region(AGENDA, Turn, reads=(), writes=()),
 )
+# Regions in which all that was not taken back stands.
+_KEPT = frozenset({PROBLEM, QUESTIONS, CONTRIBUTIONS})
 MOST_QUESTIONS = 3
 """The most questions that one contribution can leave on the board."""
 
@@ -65,6 +68,10 @@ class SharedBoard:
         self._op = f"{run.run.run_id}/{'/'.join(run.run.path)}/board"
         self._writes = 0
         self._now: Snapshot | None = None
+        self._standing: list[Entry] = []
+        self._triggers: dict[int, Entry] = {}
+        self._minutes = Minutes()
+        self._fenced: dict[tuple[str, str], str] = {}
 
     async def open(self) -> None:
         """Put the task on the board."""
@@ -75,20 +82,21 @@ class SharedBoard:
 
     async def look(self) -> None:
         """Look at the board once for the whole turn, under a name: a resumed run sees what it saw then."""
-        self._now = await self.board.snapshot(op=self._next_op())
+        self._now = now = await self.board.snapshot(op=self._next_op())
+        self._triggers = {entry.seq: entry for name in self._watched for entry in await now.history(name)}
+        standing = [entry for entry in self._triggers.values() if entry.region in _KEPT and not entry.retracted]
+        for name in self.formation.regions:
+            if name not in _KEPT:
+                standing += await now.entries(name)
+        self._standing = sorted(standing, key=lambda entry: entry.seq)
 
-    async def entries(self) -> list[Entry]:
+    def entries(self) -> list[Entry]:
         """All that stands and can call on somebody, oldest first."""
-        assert self._now is not None
-        found: list[Entry] = []
-        for name in self._watched:
-            found += await self._now.entries(name)
-        return sorted(found, key=lambda entry: entry.seq)
+        return self._standing
 
-    async def triggers(self) -> list[Entry]:
+    def triggers(self) -> Iterable[Entry]:
         """All that may have triggered somebody, what was taken back included."""
-        assert self._now is not None
-        return [entry for name in self._watched for entry in await self._now.history(name)]
+        return self._triggers.values()
 
     @property
     def _watched(self) -> tuple[str, ...]:
@@ -109,14 +117,22 @@ class SharedBoard:
             self.run.run.warn(
                 f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens"
             )
-        return fenced_all(((part.label, part.text) for part in view.parts), "(nothing yet)"), view.included
+        return "\n\n".join(
+            [self._fence(part.label, part.text) for part in view.parts]
+        ) or "(nothing yet)", view.included
 
-    async def trigger_text(self, item: Item) -> str:
+    def _fence(self, label: str, text: str) -> str:
+        # What stands on the board is shown again to everybody who comes later.
+        known = self._fenced.get((label, text))
+        if known is None:
+            known = self._fenced[label, text] = fenced(text, label)
+        return known
+
+    def trigger_text(self, item: Item) -> str:
         """What an `item` of the agenda waits on, as its member is shown it."""
         if item.trigger == self.problem.seq:
             return "the task itself"
-        entry = next((each for each in await self.triggers() if each.seq == item.trigger), None)
-        assert entry is not None
+        entry = self._triggers[item.trigger]
         return fenced(cut(str(entry.value), 500), f"#{entry.seq} of the board, by {entry.author or 'the run'}")
 
     async def post(self, member: Member, given: Contribution, causes: Sequence[Entry], number: int) -> bool:
@@ -127,7 +143,7 @@ class SharedBoard:
         text = cut(given.text.strip(), self.formation.entry_tokens)
         is_new = bool(text) and _plain(text) not in {_plain(said) for _, said in self.said}
         asked = [cut(each.strip(), self.formation.entry_tokens) for each in given.questions if each.strip()]
-        known = {_plain(str(entry.value)) for entry in await self._standing(QUESTIONS)} if asked else set()
+        known = {_plain(str(entry.value)) for entry in self._own(QUESTIONS)} if asked else set()
         fresh = [each for at, each in enumerate(asked) if _plain(each) not in known | {*map(_plain, asked[:at])}]
         if len(fresh) > MOST_QUESTIONS:
             self.run.run.warn(f"{member.name} asks {len(fresh)} questions; the first {MOST_QUESTIONS} are on the board")
@@ -144,7 +160,7 @@ class SharedBoard:
         changed = False
         standing: list[Entry] = []
         if given.settles or given.retracts:
-            standing = [*await self._standing(QUESTIONS), *await self._standing(CONTRIBUTIONS)]
+            standing = [*self._own(QUESTIONS), *self._own(CONTRIBUTIONS)]
         questions = {entry.seq for entry in standing if entry.region == QUESTIONS}
         own = {entry.seq: entry for entry in standing if entry.author == member.name}
         for seq in dict.fromkeys(given.settles):
@@ -167,10 +183,9 @@ class SharedBoard:
             await self.board.mark(self.problem, resolved=True)
         return changed
 
-    async def _standing(self, region: str) -> list[Entry]:
-        """What stood in a region when the member was shown the board."""
-        assert self._now is not None
-        return [entry for entry in await self._now.entries(region) if entry.seq > self.problem.seq]
+    def _own(self, region: str) -> list[Entry]:
+        """What stood in a region, of this task, when the member was shown the board."""
+        return [entry for entry in self._standing if entry.region == region and entry.seq > self.problem.seq]
 
     async def write(
         self,
@@ -187,7 +202,7 @@ class SharedBoard:
         """
         op = self._next_op()
         if member is None:
-            await self.board.post(region, value, op=op)
+            await self.board.post(region, self._minutes.known(value) if isinstance(value, Turn) else value, op=op)
             return True
         try:
             written = await self.board.as_member(identity(member)).post(
@@ -208,5 +223,6 @@ class SharedBoard:
         return Answer("\n\n".join(f"## {name}\n{text}" for name, text in self.said)) if self.said else None
 
 
+@lru_cache(128)
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split())

@@ -38,7 +38,7 @@ def plan_posts(
     who: the member they are bound to, None for the run itself. unchanged: entries that must still stand as they were
     read. now: seconds, by the board's clock. Raises what `Blackboard.post` raises.
     """
-    if len({bool(post.op) for post in posts}) > 1:
+    if len(posts) > 1 and len({bool(post.op) for post in posts}) > 1:
         raise ValidationError(
             "some posts of this batch have an op and some have none: repeated, those would come twice"
         )
@@ -72,7 +72,8 @@ def plan_posts(
         if region.policy == "ballots":
             batch.cast(post, cell)
         tokens = estimate_tokens(text)
-        batch.fill(post, region, tokens, cell)
+        if region.has_quota:
+            batch.fill(post, region, tokens, cell)
         record = Posted(
             post.region, post.key, region.policy, value, post.author, post.role, post.round,
             _causes(fold, regions, post, author), tokens, now, post.op,
@@ -80,7 +81,8 @@ def plan_posts(
         )  # fmt: skip
         batch.wrote(record)
         plan.append(record)
-    if new_records(plan) or not posts:  # a batch that is there already may itself have changed what it rested on
+    # A batch that is there already may itself have changed what it rested on.
+    if unchanged and (new_records(plan) or not posts):
         for entry in unchanged:
             if (clash := _changed(fold, entry)) is not None:
                 return clash
@@ -89,6 +91,8 @@ def plan_posts(
 
 def new_records(plan: Plan) -> list[BoardRecord]:
     """The records of a plan that have to be appended, each once."""
+    if len(plan) == 1:
+        return [plan[0]] if isinstance(plan[0], Posted) else []
     records: dict[int, BoardRecord] = {id(part): part for part in plan if isinstance(part, Posted)}
     return list(records.values())
 

@@ -102,6 +102,11 @@ class Region:
             if (limit := getattr(self, what)) is not None and limit < 0:
                 raise ValidationError(f"region {self.name!r} cannot have {what}={limit}: it must not be negative")
 
+    @property
+    def has_quota(self) -> bool:
+        """Whether what is written here is counted."""
+        return not (self.max_entry_tokens is self.max_entries_each is self.max_tokens is None)
+
     def may_read(self, who: Identity | None) -> bool:
         """Whether a member may read here. who: the member; nobody in particular (None, the run itself) may."""
         return who is None or (_matches(self.name, who.reads) and _is_open(self.reads, who))

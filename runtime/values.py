@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import math
+from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -17,6 +18,18 @@ from phalanx.errors import ValidationError
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 _SCALARS: frozenset[object] = frozenset({bool, int, float, str})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that cannot change, with the JSON and the text that it would be written as.
+
+    Posted in the place of the value, it is not made and compared again: whoever made them answers for them.
+    """
+
+    value: object
+    stored: object
+    text: str
 
 
 class Values:
@@ -38,6 +51,11 @@ class Values:
 
     def dump(self, value: object) -> tuple[object, str]:
         """A value as JSON, and as text. Raises ValidationError when it is not of the type or not JSON."""
+        if isinstance(value, Known):
+            if not self.is_settled or type(value.value) is not self.type:
+                raise ValidationError(f"region {self.region!r} holds {_name(self.type)}, not {_short(value.value)}")
+            self._last = (value.stored, value.value)
+            return value.stored, _text(value.text, self.region)
         if self.type is type(value) and (text := _plain(value)) is not None:
             return value, _text(text, self.region)
         try:

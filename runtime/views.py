@@ -181,18 +181,37 @@ def _words(text: str) -> list[str]:
 
 
 def _label(entry: Entry, others: Sequence[Entry], reader: str, anonymous: bool) -> str:
-    label = f"#{entry.seq} {entry.region}"
-    if entry.key:
-        label += f"/{_plain(entry.key)}"
-    if authors := _authors((entry, *others), reader, anonymous):
+    if not others and not anonymous and entry.author != reader:
+        authors = _by(entry.author, entry.role)
+    else:
+        authors = _authors((entry, *others), reader, anonymous)
+    return _labelled(
+        entry.seq, entry.region, entry.key, authors, entry.round, entry.pinned, entry.resolved, entry.stale
+    )  # fmt: skip
+
+
+@functools.lru_cache(256)
+def _labelled(
+    seq: int, region: str, key: str, authors: str, round: int | None, pinned: bool, resolved: bool | None, stale: bool
+) -> str:
+    label = f"#{seq} {region}"
+    if key:
+        label += f"/{_plain(key)}"
+    if authors:
         label += f", {authors}"
-    if entry.round is not None:
-        label += f", round {entry.round}"
-    if entry.pinned:
+    if round is not None:
+        label += f", round {round}"
+    if pinned:
         label += ", pinned"
-    if entry.resolved is not None:
-        label += ", settled" if entry.resolved else ", open"
-    return f"{label}, stale: based on something that was taken back" if entry.stale else label
+    if resolved is not None:
+        label += ", settled" if resolved else ", open"
+    return f"{label}, stale: based on something that was taken back" if stale else label
+
+
+@functools.lru_cache(256)
+def _by(author: str, role: str) -> str:
+    name = f"{_plain(author)} ({_plain(role)})" if role else _plain(author)
+    return f"by {name}" if author else ""
 
 
 def _authors(entries: Sequence[Entry], reader: str, anonymous: bool) -> str:

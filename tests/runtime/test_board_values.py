@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -12,6 +13,7 @@ from phalanx.messages import Data
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.regions import Region
+from phalanx.runtime.values import Known
 
 
 class Point(Data):
@@ -84,3 +86,23 @@ async def test_a_value_that_does_not_fit_its_own_type_is_refused_however_it_was_
         await written(Path.model_construct(mode="by boat"))
     with pytest.raises(ValidationError, match="things"):
         await written(Point(name="far", at=float("inf")))
+
+
+async def test_a_value_with_its_json_known_is_written_as_if_it_had_been_made_here() -> None:
+    path = Path(points=(Point(name="a", at=0.5),))
+    plain, entry = await written(path)
+    board = Blackboard(regions=[Region("things", Path)])
+    known = await board.post("things", Known(path, path.model_dump(mode="json"), path.model_dump_json()), author="ada")
+
+    assert isinstance(known, Entry)
+    assert replace(known, time=0.0) == replace(entry, time=0.0)
+    assert [each.value for each in await board.entries()] == [each.value for each in await plain.entries()]
+
+
+@pytest.mark.parametrize(("kind", "value"), [(Path, Point(name="a")), (Basket, Basket())])
+async def test_a_known_value_of_another_type_or_one_that_can_change_is_refused(kind: type, value: Data) -> None:
+    board = Blackboard(regions=[Region("things", kind)])
+
+    with pytest.raises(ValidationError, match="things"):
+        await board.post("things", Known(value, value.model_dump(mode="json"), value.model_dump_json()), author="ada")
+    assert await board.entries() == []

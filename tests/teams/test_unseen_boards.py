@@ -7,14 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phalanx import Agent, AgentTeam, Role
+from phalanx.formations.agenda import Item, Minutes, Turn
 from phalanx.formations.market import Offer
 from phalanx.formations.reputation import Settlement
 from phalanx.messages import Request
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.events import AnyEvent
 from phalanx.runtime.log import MemoryLog
+from phalanx.runtime.values import text_of
 from phalanx.teams.result import TeamResult
 from phalanx.testing import FunctionModel
 
@@ -102,3 +106,17 @@ async def test_a_market_that_nobody_watches_leaves_its_bids_and_settlements_on_i
         ("bob", 0.8, 0.75),
         ("eve", 0.5, 0.75),
     ]
+
+
+@given(st.lists(st.builds(Item, member=st.text(), trigger=st.integers(), rating=st.floats(0, 10), adds=st.text())))
+def test_a_turn_of_the_agenda_is_written_as_its_own_json_however_often_its_items_wait(items: list[Item]) -> None:
+    minutes = Minutes()
+    for number in range(2):
+        turn = Turn(
+            number=number, agenda=tuple(items), obviated=tuple(items[:1]), chosen=items[0].member if items else None
+        )
+
+        known = minutes.known(turn)
+
+        assert known.stored == turn.model_dump(mode="json")
+        assert known.text == text_of(known.stored)
