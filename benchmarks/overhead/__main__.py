@@ -12,11 +12,11 @@ from pathlib import Path
 
 import anyio
 
-from . import calls, inside, processes, report
+from . import calls, formations, inside, processes, report
 from .measure import Row
 from .server import running
 
-PARTS = ("calls", "inside", "processes")
+PARTS = ("calls", "inside", "formations", "processes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +50,9 @@ async def _inside(port: int, rounds: int, times: int, teams: int, only: Sequence
     assert callable(show)
     if "inside" in only:
         async for row in inside.measure(port, rounds=rounds, times=times):
+            show(row)
+    if "formations" in only:
+        async for row in formations.measure(rounds=rounds, times=times):
             show(row)
     if "calls" in only:
         async for row in calls.measure(port, rounds=rounds, times=times, teams=teams):
