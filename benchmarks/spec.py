@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pydantic
 from pydantic import Field, model_validator
@@ -165,6 +165,9 @@ class BenchSpec(Data):
         return self
 
 
+S = TypeVar("S", bound=BenchSpec)
+
+
 @dataclass(frozen=True)
 class Bench:
     """A benchmark that is ready to be run.
@@ -189,9 +192,31 @@ def load_bench(path: str | Path, *, skip_bad: bool = False, simulate: bool = Fal
     Raises SpecError, with file, line and field, for whatever is wrong with it or with a file it names; OSError when
     one cannot be read; what reading data sets and recordings raises.
     """
+    opened = open_spec(path, BenchSpec, skip_bad=skip_bad, simulate=simulate)
+    return Bench(opened.name, opened.spec, opened.tasks, opened.systems, opened.made_up)
+
+
+@dataclass(frozen=True)
+class Opened(Generic[S]):
+    """What a file holds: its spec, and the tasks, the model and the systems that were made of it.
+
+    name: of the file, where it names none. document: the file's lines, for errors found later.
+    """
+
+    name: str
+    spec: S
+    document: Place
+    tasks: TaskSet
+    model: object
+    systems: dict[str, Comparable]
+    made_up: bool
+
+
+def open_spec(path: str | Path, form: type[S], *, skip_bad: bool, simulate: bool) -> Opened[S]:
+    """What a YAML file of a form holds; see `load_bench`."""
     file = Path(path)
     document = read_yaml(file.read_bytes(), file=str(file))
-    spec = _spec(document)
+    spec = _spec(document, form)
     here = file.parent
     tasks = _at(document, ("tasks",), lambda: _tasks(spec, here, skip_bad))
     made_up = spec.simulate is not None or (simulate and spec.model is None and spec.recorded is None)
@@ -199,20 +224,21 @@ def load_bench(path: str | Path, *, skip_bad: bool = False, simulate: bool = Fal
     systems: dict[str, Comparable] = {}
     for name, each in spec.systems.items():
         systems[name] = _at(document, ("systems", name), lambda each=each: _system(each, here, model))
-    return Bench(spec.name or file.stem, spec, tasks, systems, made_up)
+    return Opened(spec.name or file.stem, spec, document, tasks, model, systems, made_up)
 
 
-def _spec(document: Place) -> BenchSpec:
+def _spec(document: Place, form: type[S]) -> S:
     value = document.value
     if not isinstance(value, dict):
-        raise SpecError("a benchmark's file holds a mapping with 'tasks' and 'systems'", file=document.file, line=1)
+        needed = " and ".join(repr(name) for name, field in form.model_fields.items() if field.is_required())
+        raise SpecError(f"a benchmark's file holds a mapping with {needed}", file=document.file, line=1)
     for name, each in (value.get("systems") or {}).items() if isinstance(value.get("systems"), dict) else ():
         if isinstance(each, dict):
             _check_system(document, str(name), each)
     try:
-        return BenchSpec.model_validate(value)
+        return form.model_validate(value)
     except pydantic.ValidationError as problem:
-        raise _mistake(problem.errors(), document) from None
+        raise _mistake(problem.errors(), document, form) from None
 
 
 def _check_system(document: Place, name: str, given: Mapping[str, Any]) -> None:
@@ -238,14 +264,16 @@ _INSIDE: dict[str, type[Data]] = {
 }  # fmt: skip
 
 
-def _mistake(errors: Sequence[ErrorDetails], document: Place) -> SpecError:
+def _mistake(errors: Sequence[ErrorDetails], document: Place, form: type[BenchSpec]) -> SpecError:
     """The first mistake, an unknown field before all others, for a misspelt field is also a missing one."""
     told = min(errors, key=lambda each: each["type"] != "extra_forbidden")
+    if len(told["loc"]) > 1 and told["loc"][0] in ("members", "formations"):
+        return as_spec_error(errors, document)
     path = tuple(part for part in told["loc"] if not isinstance(part, str) or "[" not in part)
     field = str(path[-1]) if path else ""
     around = [part for part in path[:-1] if isinstance(part, str)]
     if told["type"] == "extra_forbidden":
-        beside = SystemSpec if around[:1] == ["systems"] else _INSIDE.get(around[-1] if around else "", BenchSpec)
+        beside = SystemSpec if around[:1] == ["systems"] else _INSIDE.get(around[-1] if around else "", form)
         if around[:1] == ["limits_each"]:
             beside = Limits
         problem = f"there is no field {field!r}{nearest(field, beside.model_fields)}"

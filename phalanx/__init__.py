@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from phalanx.agents.tools.tool import tool as tool
     from phalanx.benchmarks.compare import compare as compare
     from phalanx.benchmarks.compare import compare_sync as compare_sync
+    from phalanx.benchmarks.search import search as search
+    from phalanx.benchmarks.search import search_sync as search_sync
     from phalanx.errors import AgentError as AgentError
     from phalanx.errors import ConfigurationError as ConfigurationError
     from phalanx.errors import InvalidToolSchemaError as InvalidToolSchemaError
@@ -121,6 +123,7 @@ _HOMES = {
     "phalanx.agents.tools.box": "ToolSet",
     "phalanx.agents.tools.tool": "BaseTool FunctionTool tool",
     "phalanx.benchmarks.compare": "compare compare_sync",
+    "phalanx.benchmarks.search": "search search_sync",
     "phalanx.errors": "AgentError ConfigurationError InvalidToolSchemaError LLMCallError LimitExceeded "
     "MaxIterationsError MemberFailed PhalanxError ProviderError QuorumMissed ResponseParseError SpecError TeamError "
     "ToolError ToolExecutionError ToolNotFoundError ValidationError VictorError",

@@ -83,6 +83,51 @@ def run(
 
 
 @bench.command(epilog=EXIT_CODES)
+def search(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="Members, tasks and a budget; see docs/search.md.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last search of this name; what is done stays done.")
+    ] = False,
+    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Where the work is done: local, dask, ray.")] = (
+        "local"
+    ),
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", metavar="N", min=1, help="Attempts at the same time.")
+    ] = None,
+    limit: Limit = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad rows of the task file out, and count them.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Simulate the members for which nobody names a model.")
+    ] = False,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Let the code scorer run what models wrote, on this machine.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Keep the results, so that it can go on and be reported.")
+    ] = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find the formation, if any, that is worth its cost for some members and tasks, and prove it on held-out ones."""
+
+    def work() -> int:
+        from .bench_search import Order, run_search
+
+        return run_search(
+            Order(
+                spec=spec, resume=resume, engine=engine, concurrency=concurrency, limits=limit or (),
+                skip_bad=skip_bad, offline=offline, allow_code=allow_code, keep=keep, json=as_json, quiet=quiet,
+                debug=debug,
+            )
+        )  # fmt: skip
+
+    end(work, debug)
+
+
+@bench.command(epilog=EXIT_CODES)
 def report(
     name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,

@@ -20,6 +20,7 @@ from phalanx.benchmarks.scoring import ByItem, Scorer, scorer_named
 from phalanx.benchmarks.spec import Bench, load_bench
 from phalanx.benchmarks.statistics.power import plan
 from phalanx.benchmarks.summary import Summary
+from phalanx.benchmarks.tasks import TaskSet
 from phalanx.runtime.limits import Limits
 
 from . import logs, show
@@ -69,8 +70,8 @@ def run_bench(order: Order) -> int:
     bench = load_bench(order.spec, skip_bad=order.skip_bad, simulate=order.offline)
     for gate in gates:
         gate.check_before(tuple(bench.systems))
-    scorer = _scorer(bench, allow_code=order.allow_code)
-    limits = _merged(bench.spec.limits, given)
+    scorer = scorer_of(bench.spec.scorer, bench.tasks, allow_code=order.allow_code)
+    limits = merged(bench.spec.limits, given)
     if not order.keep and (order.resume or order.engine != "local"):
         raise WrongUse("--no-keep cannot go with --resume, nor with an engine of other processes: both need the file")
     log = kept_log() if order.keep else None
@@ -100,7 +101,7 @@ def _run(
         found: Comparison | None = None
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(_keep_drawing, view)
+                group.start_soon(keep_drawing, view)
                 try:
                     found = await compare(
                         bench.systems, bench.tasks, scorer=scorer, limits=limits, limits_each=bench.spec.limits_each,
@@ -133,7 +134,8 @@ def _run(
             raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
 
 
-async def _keep_drawing(view: BenchView) -> None:
+async def keep_drawing(view: BenchView) -> None:
+    """Draw it ten times a second, until cancelled."""
     while True:
         view.draw()
         await anyio.sleep(TICK)
@@ -170,16 +172,16 @@ def _show(found: Summary, judged: Sequence[Judged], bench: Bench, order: Order) 
         say(one_line(f"--fail-if {each}"))
 
 
-def _scorer(bench: Bench, *, allow_code: bool) -> Scorer:
-    name = bench.spec.scorer
+def scorer_of(name: str | None, tasks: TaskSet, *, allow_code: bool) -> Scorer:
+    """The scorer of a name, or the one that scores as each task asks."""
     if name is None:
         by_item = ByItem(allow_code=allow_code)
-        by_item.check(bench.tasks.items)
+        by_item.check(tasks.items)
         return by_item
     return scorer_named(name, allow_code=allow_code)
 
 
-def _merged(spec: Limits | None, given: Limits | None) -> Limits | None:
+def merged(spec: Limits | None, given: Limits | None) -> Limits | None:
     """The limits of the file, those of the command line before them."""
     if spec is None or given is None:
         return given if spec is None else spec

@@ -1,0 +1,148 @@
+"""`phalanx bench search SPEC.yaml`: which formation, if any, is worth its cost for these tasks and members."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from phalanx.benchmarks import search_table
+from phalanx.benchmarks.search import search
+from phalanx.benchmarks.search_course import DEVELOPMENT
+from phalanx.benchmarks.search_record import Search
+from phalanx.benchmarks.search_spec import SearchFile, load_search
+
+from . import logs, show
+from .bench_kept import kept_log, names
+from .bench_run import keep_drawing, merged, scorer_of
+from .bench_view import BenchView, view_for
+from .exits import COMPLETED, STOPPED, UNDECIDED
+from .failures import Interrupted, WrongUse, say
+from .options import read_limits
+from .text import advised, json_line, one_line
+from .watch import signals
+
+if TYPE_CHECKING:
+    from phalanx.runtime.limits import Limits
+    from phalanx.runtime.log import Log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What was typed."""
+
+    spec: Path
+    resume: bool = False
+    engine: str = "local"
+    concurrency: int | None = None
+    limits: Sequence[str] = ()
+    skip_bad: bool = False
+    offline: bool = False
+    allow_code: bool = False
+    keep: bool = True
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+
+def run_search(order: Order) -> int:
+    """Search; the table, or one JSON object, goes to stdout, all else to stderr.
+
+    Gives 0 when a formation or the single agent won, 3 when nothing can be told, 4 when that is for want of budget.
+    """
+    given = read_limits(order.limits)
+    logs.configure(order.debug)
+    file = load_search(order.spec, skip_bad=order.skip_bad, simulate=order.offline)
+    limits = merged(file.spec.limits, given)
+    if not order.keep and (order.resume or order.engine != "local"):
+        raise WrongUse("--no-keep cannot go with --resume, nor with an engine of other processes: both need the file")
+    log = kept_log() if order.keep else None
+    name = _name(file.name, order, log)
+    if not order.quiet:
+        _announce(file, limits)
+    view = view_for(show.console(sys.stderr), quiet=order.quiet or order.json)
+    found = _run(file, name, limits, order, log, view)
+    if order.json:
+        sys.stdout.write(json_line(found.model_dump(mode="json") | {"simulated": file.made_up}) + "\n")
+        sys.stdout.flush()
+    else:
+        search_table.show(found, file=sys.stdout)
+    if found.outcome != "undecided":
+        return COMPLETED
+    if found.stopped is None:
+        return UNDECIDED
+    say(advised(one_line(found.stopped)))
+    return STOPPED
+
+
+def _run(
+    file: SearchFile, name: str, limits: Limits | None, order: Order, log: Log | None, view: BenchView
+) -> Search:  # fmt: skip
+    spec = file.spec
+    scorer = scorer_of(spec.scorer, file.tasks, allow_code=order.allow_code)
+
+    async def work() -> Search:
+        failure: Exception | None = None
+        found: Search | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(keep_drawing, view)
+                try:
+                    found = await search(
+                        file.tasks, file.members, model=file.model, formations=file.formations, budget=limits,
+                        scorer=scorer, held_out=spec.held_out, reserve=spec.reserve, repeats=spec.repeats,
+                        seed=spec.seed, margin=spec.margin, alpha=spec.alpha, engine=order.engine,
+                        concurrency=order.concurrency or spec.concurrency, log=log, name=name,
+                        on_progress=view.told,
+                    )  # fmt: skip
+                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
+                    failure = problem
+                group.cancel_scope.cancel()
+        finally:
+            if log is not None:
+                with anyio.move_on_after(5, shield=True):
+                    await log.aclose()
+        if failure is not None:
+            raise failure
+        assert found is not None
+        return found
+
+    with signals() as received, view:
+        try:
+            return anyio.run(work)
+        except KeyboardInterrupt:
+            if order.keep:
+                say(f"to go on: phalanx bench search {shlex.quote(str(order.spec))} --resume")
+            raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
+
+
+def _announce(file: SearchFile, limits: Limits | None) -> None:
+    """What it will do, and whether anybody is really asked."""
+    members = ", ".join(each.name for each in file.members)
+    say(one_line(f"{file.name}: {members} alone, and in {len(file.formations)} formations, on {file.tasks}"))
+    for bad in file.tasks.skipped[:3]:
+        say(f"left out: {one_line(str(bad))}")
+    say(f"{file.spec.held_out:.0%} of the tasks are held out for one confirmation of what is left")
+    if file.made_up:
+        say("SIMULATED: members without a model of their own make their answers up; no model is asked for them")
+    elif limits is None:
+        say("nothing limits what this may cost; --limit usd=N does")
+
+
+def _name(name: str, order: Order, log: Log | None) -> str:
+    """The name it is kept under: with --resume that of the last one, else one that nothing is kept under yet."""
+    if log is None:
+        return name
+    pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))? \({DEVELOPMENT}\)")
+    numbers = [int(match[1] or 1) for each in names() if (match := pattern.fullmatch(each))]
+    if order.resume and not numbers:
+        raise WrongUse(f"there is no search {name!r} to go on with; leave --resume out")
+    number = max(numbers, default=0) + (not order.resume)
+    return name if number == 1 else f"{name}-{number}"
