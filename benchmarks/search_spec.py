@@ -17,13 +17,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from phalanx.agents.agent import Agent
-from phalanx.errors import SpecError, ValidationError
+from phalanx.errors import SpecError
 from phalanx.formations.base import FormationModel
 from phalanx.teams.form import AnyFormation, AnyMember
 from phalanx.teams.team import AgentTeam
 
 from .search_grid import grid, name_of
 from .spec import BenchSpec, SystemSpec, open_spec
+from .systems import alone
 from .tasks import TaskSet
 
 
@@ -91,7 +92,9 @@ def load_search(path: str | Path, *, skip_bad: bool = False, simulate: bool = Fa
             raise SpecError(f"{name} is there twice", file=opened.document.file, line=line, where="formations")
         formations[name] = each
     for name, system in opened.systems.items():
-        if not isinstance(system, AgentTeam):
-            raise ValidationError(f"system {name!r} is one agent; a search tries members alone anyway")
+        if not isinstance(system, AgentTeam) or system.formation is alone:
+            line = opened.document.line_of(("systems", name))
+            problem = f"{name!r} is one agent; a search tries each member alone anyway"
+            raise SpecError(problem, file=opened.document.file, line=line, where=f"systems.{name}")
         formations[name] = system
     return SearchFile(opened.name, spec, opened.tasks, members, opened.model, formations, opened.made_up)

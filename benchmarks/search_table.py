@@ -64,7 +64,7 @@ def _write(search: Search, console: Console) -> None:
     line(f"development questions at each look: {looks}; seed {search.seed}, alpha {search.alpha:g}", "dim")
     console.print()
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("choice", overflow="fold", min_width=16)
+    table.add_column("choice", overflow="fold", min_width=18)
     paid = any(each.usd for each in search.tried)
     for heading in (
         "n",
