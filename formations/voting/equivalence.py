@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Self
@@ -101,13 +100,16 @@ class Equivalence(Data):
         too. relation: used instead of the own one. Raises what the relation raises.
         """
         # Each text is read once and looked up once, however many gave it.
-        counts = Counter(answer for answer in answers if answer is not None)
-        spellings: dict[Reading, Counter[str]] = {}
-        nodes_of: dict[str, Counter[str]] = {}
+        counts: dict[str, int] = {}
+        for answer in answers:
+            if answer is not None:
+                counts[answer] = counts.get(answer, 0) + 1
+        spellings: dict[Reading, dict[str, int]] = {}
+        nodes_of: dict[str, dict[str, int]] = {}
         for answer, times in counts.items():
             if (meaning := self._meaning(answer)) is not None:
-                nodes_of[answer] = spellings.setdefault(meaning[1], Counter())
-                nodes_of[answer][meaning[0]] += times
+                nodes_of[answer] = node_of = spellings.setdefault(meaning[1], {})
+                node_of[meaning[0]] = node_of.get(meaning[0], 0) + times
         nodes = [_Node(reading, counts) for reading, counts in spellings.items()]
         nodes.sort(key=lambda node: (-node.weight, node.name))
         judge = _Judge(self, relation or self.relation, nodes)
@@ -195,7 +197,9 @@ class _Node:
 
     def __init__(self, reading: Reading, spellings: Mapping[str, int]) -> None:
         self.reading, self.spellings, self.weight = reading, spellings, sum(spellings.values())
-        self.name = min(spellings, key=lambda text: (-spellings[text], len(text), text))
+        self.name = next(iter(spellings))
+        if len(spellings) > 1:
+            self.name = min(spellings, key=lambda text: (-spellings[text], len(text), text))
 
 
 class _Judge:

@@ -53,12 +53,14 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
     shown = shown.strip()
     if not shown:
         return
-    if (answer := _whole_json(shown)) is not None:
+    explicit = False
+    # A label, a mark or a bracket makes an answer explicit: letters and digits alone never are.
+    is_word = shown.isalnum()
+    if not is_word and (answer := _whole_json(shown)) is not None:
         if answer and not is_abstention(answer):
             yield Extracted(answer, "json")
         return
-    explicit = False
-    for how, read in _explicit(shown):
+    for how, read in () if is_word else _explicit(shown):
         explicit = True
         if text := _DASHES.sub("", read()):
             if is_abstention(text):
@@ -121,9 +123,9 @@ def _explicit(reply: str) -> Iterator[tuple[Explicit, Read]]:
     found: dict[int, tuple[int, Explicit, Read]] = {}
     # Most lines have none of the words that a statement is made of, and looking for words costs least.
     lines = list(_worded(reply))
-    for match in _KEY.finditer(reply):
+    for match in _KEY.finditer(reply) if any("answer" in words for _, _, words in lines) else ():
         found[match.end()] = (match.start(), "json", partial(_json_value, reply, match.end()))
-    for match in _BOXED.finditer(reply):
+    for match in _BOXED.finditer(reply) if "\\" in reply else ():
         found[match.end()] = (match.start(), "boxed", partial(_braced, reply, match.end()))
     for how, patterns in _PATTERNS:
         for start, end, words in lines:
