@@ -71,7 +71,6 @@ class SharedBoard:
         self._standing: list[Entry] = []
         self._triggers: dict[int, Entry] = {}
         self._minutes = Minutes()
-        self._fenced: dict[tuple[str, str], str] = {}
 
     async def open(self) -> None:
         """Put the task on the board."""
@@ -117,16 +116,7 @@ class SharedBoard:
             self.run.run.warn(
                 f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens"
             )
-        return "\n\n".join(
-            [self._fence(part.label, part.text) for part in view.parts]
-        ) or "(nothing yet)", view.included
-
-    def _fence(self, label: str, text: str) -> str:
-        # What stands on the board is shown again to everybody who comes later.
-        known = self._fenced.get((label, text))
-        if known is None:
-            known = self._fenced[label, text] = fenced(text, label)
-        return known
+        return self.run.fences.around(view.parts), view.included
 
     def trigger_text(self, item: Item) -> str:
         """What an `item` of the agenda waits on, as its member is shown it."""

@@ -13,7 +13,7 @@ from phalanx.agents.agent import Agent
 from phalanx.agents.loop import Turn, take
 from phalanx.agents.models.model import Model
 from phalanx.agents.output import Shape
-from phalanx.agents.prompts import Prompts, fenced_all
+from phalanx.agents.prompts import Prompts
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
 from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, LogError, MemberFailed, QuorumMissed
@@ -38,6 +38,7 @@ from .answers import ANSWERS as ANSWERS
 from .answers import REGION, Answers, post
 from .base import Answer, Member, Outcome, Round
 from .count import Counted
+from .fences import Fences
 from .voting import Decision
 
 Best = Callable[[Sequence[Outcome]], Answer | None]
@@ -82,6 +83,7 @@ class TeamRun:
         self.cut_short: LimitExceeded | None = None
         self._op = f"{run.run_id}/{'/'.join(run.path)}"
         self._seen = 0
+        self.fences = Fences()
         # A board of its own, in a run that nobody sees, is written when somebody looks at it.
         self.answers = Answers(f"board/{self._op}", self._op)
         self._identities: dict[str, Identity] = {}
@@ -174,7 +176,7 @@ class TeamRun:
         view = await now.view(tokens=tokens, about=about)
         if over := [each for each in view.dropped if each.reason == "budget"]:
             self.run.warn(f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens")
-        return fenced_all(((part.label, part.text) for part in view.parts), "(nothing yet)"), view.included
+        return self.fences.around(view.parts), view.included
 
     async def post(self, outcome: Outcome, causes: Sequence[Entry] = ()) -> None:
         """Put a member's answer on the board, in its name; one whose role may not write there is left out, and said so.

@@ -18,9 +18,15 @@ NEVER = 1 << 62
 
 
 class Item:
-    """A posted record and what became of it, each change with the number at which it happened."""
+    """A posted record and what became of it, each change with the number at which it happened.
 
-    __slots__ = ("cached", "cell", "dependants", "marks", "reason", "record", "retracted", "seq", "stale", "version")
+    changed: the number of the last change. cached: what readers were given of it since change `cached_for`.
+    """
+
+    __slots__ = (
+        "cached", "cached_for", "cell", "changed", "dependants", "marks", "reason", "record", "retracted", "seq",
+        "stale", "version",
+    )  # fmt: skip
 
     def __init__(self, seq: int, record: Posted, cell: Cell) -> None:
         self.seq, self.record, self.cell, self.version = seq, record, cell, len(cell.items) + 1
@@ -28,6 +34,7 @@ class Item:
         self.reason = ""
         self.marks: tuple[tuple[int, bool, bool | None], ...] = ()
         self.dependants: list[Item] = []
+        self.changed = self.cached_for = 0
         self.cached: Entry | None = None
 
     def mark_at(self, at: int) -> tuple[bool, bool | None]:

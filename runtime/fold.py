@@ -64,11 +64,13 @@ class Fold:
         for name in names:
             if (space := self.spaces.get(name)) is None:
                 continue
-            if not is_glob(keys):
+            if keys == "*":
+                within = list(space.cells.values())
+            elif not is_glob(keys):
                 found = space.cells.get(keys)
                 within = [] if found is None else [found]
             else:
-                within = [cell for key, cell in space.cells.items() if keys == "*" or fnmatchcase(key, keys)]
+                within = [cell for key, cell in space.cells.items() if fnmatchcase(key, keys)]
             for cell in within:
                 if cell.items[0].seq <= at:
                     yield cell
@@ -110,7 +112,7 @@ class Fold:
         item = self._item(seq, record.entry)
         cell, space = item.cell, self.spaces[item.cell.region]
         before = _tokens_of(cell.newest(self.seq)) if cell.policy in SINGLE else item.record.tokens
-        item.retracted, item.reason = seq, record.reason
+        item.retracted, item.reason, item.changed = seq, record.reason, seq
         after = _tokens_of(cell.newest(seq)) if cell.policy in SINGLE else 0
         space.tokens += after - before
         if cell.policy == "counter":
@@ -120,12 +122,13 @@ class Fold:
         while reached:
             dependant = reached.pop()
             if dependant.stale == NEVER:
-                dependant.stale = seq
+                dependant.stale = dependant.changed = seq
                 reached.extend(dependant.dependants)
 
     def _marked(self, seq: int, record: Marked) -> None:
         item = self._item(seq, record.entry)
         item.marks += ((seq, record.pinned, record.resolved),)
+        item.changed = seq
 
     def _closed(self, seq: int, record: Closed) -> None:
         space = self._space(seq, record.region, "ballots")

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from phalanx.errors import AccessDenied, SealedError, ValidationError
 
-from .cells import NEVER, Cell, Item, Number
+from .cells import Cell, Item, Number
 from .entries import Entry
 from .fold import Fold
 from .provenance import Why
@@ -53,7 +53,8 @@ class Reader:
         AccessDenied, and reading ballots that are not closed raises SealedError, as in `read`.
         """
         fold, at = await self._stand()
-        return [self._entry(item, at) for item in self._select(fold, at, pattern, live=True)]
+        regions = self._regions
+        return [make_entry(regions, item, at) for item in self._select(fold, at, pattern, live=True)]
 
     async def history(self, pattern: str = "*") -> list[Entry]:
         """All that was ever posted in the regions that match, oldest first: replaced and retracted entries too.
@@ -61,7 +62,8 @@ class Reader:
         Takes and raises what `entries` does.
         """
         fold, at = await self._stand()
-        return [self._entry(item, at) for item in self._select(fold, at, pattern, live=False)]
+        regions = self._regions
+        return [make_entry(regions, item, at) for item in self._select(fold, at, pattern, live=False)]
 
     async def why(self, entry: Entry | int) -> Why:
         """Where an entry comes from: what its author was shown, and so on back.
@@ -140,7 +142,9 @@ class Reader:
     def _select(self, fold: Fold, at: int, pattern: str, *, live: bool) -> list[Item]:
         region, key = split_pattern(pattern)
         cells = list(fold.cells(pattern, at))
-        items = sorted(self._visible(cells, self._who, at, live=live), key=NUMBER)
+        items = self._visible(cells, self._who, at, live=live)
+        if len(cells) > 1:
+            items.sort(key=NUMBER)
         if not is_glob(region) and self._admit(fold, region).policy == "ballots":
             own = {item.cell.key for item in items}
             nothing_yet = not cells and fold.closed_at(region, key) > at
@@ -231,7 +235,7 @@ def require_visible(regions: Regions, item: Item, who: Identity | None, at: int)
 
 def make_entry(regions: Regions, item: Item, at: int, *, masked: bool = False) -> Entry:
     """Something posted, as it stood at a number; masked: without its value while it is sealed."""
-    if item.cached is not None and item.retracted == item.stale == NEVER and not item.marks:
+    if item.cached is not None and item.cached_for == item.changed <= at:
         return item.cached
     record, policy = item.record, item.cell.policy
     sealed, values = item.is_sealed(at), regions.values(record.region)
@@ -247,10 +251,10 @@ def make_entry(regions: Regions, item: Item, at: int, *, masked: bool = False) -
         record.visibility if policy != "ballots" or sealed else "public",
         pinned, resolved, item.stale <= at, retracted, item.reason if retracted else "",
     )  # fmt: skip
-    # An entry that nobody can change and that will only be replaced by another number's is made once.
+    # An entry that nobody can change and that will only be replaced by another number's is made once a change.
     is_shared = value is record.value or values.is_settled
-    if is_shared and policy not in _CHANGING and regions.get(record.region) is not None:
-        item.cached = entry if item.retracted == item.stale == NEVER and not item.marks else None
+    if is_shared and item.changed <= at and policy not in _CHANGING and regions.get(record.region) is not None:
+        item.cached, item.cached_for = entry, item.changed
     return entry
 
 

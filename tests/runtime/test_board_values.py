@@ -106,3 +106,31 @@ async def test_a_known_value_of_another_type_or_one_that_can_change_is_refused(k
     with pytest.raises(ValidationError, match="things"):
         await board.post("things", Known(value, value.model_dump(mode="json"), value.model_dump_json()), author="ada")
     assert await board.entries() == []
+
+
+async def test_an_entry_is_as_it_stood_at_each_number_in_whatever_order_it_is_read() -> None:
+    board = Blackboard(regions=[Region("things", str)])
+    base = await board.post("things", "base", author="ada")
+    assert isinstance(base, Entry)
+    rests = await board.post("things", "rests on it", author="bob", causes=[base])
+    assert isinstance(rests, Entry)
+    await board.mark(rests, resolved=False)
+    await board.mark(rests, resolved=True, pinned=True)
+    await board.retract(base, "wrong")
+    await board.mark(rests, resolved=False)
+    await board.retract(rests, "so it is")
+
+    def facts(entry: Entry) -> tuple[object, ...]:
+        return entry.resolved, entry.pinned, entry.stale, entry.retracted, entry.reason
+
+    stood = {
+        2: (None, False, False, False, ""),
+        3: (False, False, False, False, ""),
+        4: (True, True, False, False, ""),
+        5: (True, True, True, False, ""),
+        6: (False, True, True, False, ""),
+        7: (False, True, True, True, "so it is"),
+    }
+    for at in [7, 2, 6, 3, 5, 4, 4, 7, 5, 2, 3, 6]:
+        then = await (await board.at(at)).history("things")
+        assert facts(then[-1]) == stood[at], at
