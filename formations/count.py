@@ -57,20 +57,30 @@ def count(
     may vote, those who gave no answer included. seed: what chance is drawn from. sure: how sure members said they
     are, besides what typed answers state. read: what texts were read as before, which is added to.
     """
-    # Each text is read once, however many wrote it and however often it is counted.
-    texts = [answered(outcome) for outcome in outcomes]
-    read = {} if read is None else read
-    for text in texts:
-        if text not in read:
-            read[text] = equivalence.read(text)
-    partition = equivalence.classes([read[text] for text in texts])
-    choices = dict(zip((outcome.member for outcome in outcomes), partition.choices, strict=True))
+    chosen = choices_of(outcomes, equivalence, {} if read is None else read)
+    choices = dict(zip((outcome.member for outcome in outcomes), chosen, strict=True))
     by_name = {outcome.member: outcome for outcome in outcomes}
     stated = {name: told for name, each in by_name.items() if (told := confidence(each)) is not None}
     known = {**stated, **(sure or {})}
     ballots = tuple(_ballots(by_name, choices, known, rule))
     decision = rule.decide(ballots, seed=seed, eligible=eligible)
     return Counted(by_name, choices, decision, rule, ballots, known)
+
+
+def choices_of(
+    outcomes: Sequence[Outcome], equivalence: Equivalence, read: dict[str | None, str | None]
+) -> tuple[str | None, ...]:
+    """What answers are counted as, in their order: the representative of the class of each; None is an abstention.
+
+    outcomes: one answer a member. equivalence: which answers are the same. read: what texts were read as before,
+    which is added to.
+    """
+    # Each text is read once, however many wrote it and however often it is counted.
+    texts = [answered(outcome) for outcome in outcomes]
+    for text in texts:
+        if text not in read:
+            read[text] = equivalence.read(text)
+    return equivalence.classes([read[text] for text in texts]).choices
 
 
 def ballots_of(counted: Counted) -> list[Ballot | None]:

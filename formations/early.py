@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from .base import Outcome
-from .count import ballots_of
+from .count import ballots_of, choices_of
 from .team_run import TeamRun
 from .voting import Approval, BucketedConfidence, Majority, Unanimity, VotingRule, cannot_change
 from .voting.composed import is_certain
@@ -36,16 +36,19 @@ def lacking(
     least = max(how.needed(members), _least(rule, members))
     if answered < least:
         return least - answered
-    counted = how.count(run, latest, read=read)
+    # Whether it can be certain shows in the classes alone; the rule is asked when it can.
+    read = {} if read is None else read
+    choices = choices_of(list(latest.values()), how.equivalence, read)
     out = members - answered
-    ballots = ballots_of(counted)
-    sizes = [size for _, size in Counter(each.choice for each in ballots if each is not None).most_common(2)]
+    sizes = [size for _, size in Counter(each for each in choices if each is not None).most_common(2)]
     first, second = (*sizes, 0, 0)[:2]
     # Those still out may all join the second, so the first must be ahead by as many; and each further answer brings
     # that nearer by two at most. An answer that joins two classes can only make this look again too late.
-    short = max(-((first - second - out) // 2), _least(rule, members - ballots.count(None)) - first)
+    short = max(-((first - second - out) // 2), _least(rule, members - choices.count(None)) - first)
     if short > 0 and not rule.weighs:
         return short
+    counted = how.count(run, latest, read=read)
+    ballots = ballots_of(counted)
     if not cannot_change(ballots, out, rule, eligible=members):
         return 1
     if how.stop is None:
