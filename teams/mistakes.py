@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phalanx.agents.models.retry import RetryConfig
 from phalanx.agents.role import Role
-from phalanx.errors import SpecError
+from phalanx.errors import SpecError, ValidationError
 from phalanx.formations.kinds import KINDS
 from phalanx.formations.voting import CodeTests, Equivalence
 from phalanx.messages import Price
@@ -49,6 +49,8 @@ def as_spec_error(errors: Sequence[ErrorDetails], document: Place) -> SpecError:
     elif kind == "value_error":
         # Our own words, which name what they are about; a value that was read in several steps is told of in each.
         problem = told["msg"].replace("Value error, ", "")
+        if field == "limits" and isinstance(given, Mapping):
+            path, problem = _wrong_limit(given, path, problem)
     else:
         problem = f"{told['msg']}, not {short(given)}"
     where = ".".join(str(part) for part in path)
@@ -80,6 +82,18 @@ def _holds(value: object, part: str | int) -> bool:
     if isinstance(value, dict):
         return part in value
     return isinstance(value, list) and isinstance(part, int) and part < len(value)
+
+
+def _wrong_limit(given: Mapping[str, Any], path: Path, problem: str) -> tuple[Path, str]:
+    """Which limit it is that cannot be, and why: limits are refused all together."""
+    for name, value in given.items():
+        try:
+            Limits(**{name: value})
+        except ValidationError as wrong:
+            if name not in Limits.model_fields:
+                return (*path, name), f"there is no field {name!r}{nearest(name, Limits.model_fields)}"
+            return (*path, name), f"{str(wrong).rpartition(': ')[2]}, not {short(value)}"
+    return path, problem
 
 
 def _fields_beside(path: Path, document: Place) -> Iterable[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from phalanx.errors import ValidationError
 from phalanx.settings import nearest
 
 from .failures import WrongUse
@@ -29,11 +30,9 @@ def read_limits(given: Sequence[str]) -> Limits | None:
 
     Raises WrongUse, naming the word and what would be right.
     """
-    import pydantic
-
     from phalanx.runtime.limits import Limits
 
-    values: dict[str, str | None] = {}
+    values: dict[str, Any] = {}
     for word in given:
         name, equals, value = (part.strip() for part in word.partition("="))
         if not equals or not value:
@@ -46,12 +45,13 @@ def read_limits(given: Sequence[str]) -> Limits | None:
         if name in values:
             raise WrongUse(f"--limit {name} is given twice")
         values[name] = None if value.lower() == "none" else value.replace("_", "")
-    try:
-        return Limits.model_validate(values) if values else None
-    except pydantic.ValidationError as problem:
-        wrong = problem.errors()[0]
-        name = str(wrong["loc"][0])
-        raise WrongUse(f"--limit {name}={values[name]}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None
+    for name, value in values.items():
+        try:
+            Limits(**{name: value})
+        except ValidationError as problem:
+            wrong = str(problem).rpartition(": ")[2]
+            raise WrongUse(f"--limit {name}={value}: {wrong[0].lower()}{wrong[1:]}") from None
+    return Limits(**values) if values else None
 
 
 def read_context(given: str | None) -> str | None:
