@@ -74,7 +74,7 @@ def _write(search: Search, console: Console) -> None:
         "money" if paid else "tokens",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("look, and what became of it", overflow="fold", min_width=12)
+    table.add_column("look: fate", overflow="fold", min_width=12)
     for each in search.tried:
         found = each.accuracy
         table.add_row(

@@ -1,4 +1,4 @@
-"""`phalanx demo`: two teams at work, without a key."""
+"""`phalanx demo`: two teams at work and a small benchmark, without a key."""
 
 from __future__ import annotations
 
@@ -86,6 +86,8 @@ def demo(*, model: str | None, api_base: str | None, seed: int, fast: bool, debu
     where.print()
     _say(where, "What each cost" + (" (simulated: tokens are estimates, no money is involved)" if dice else ""), "bold")
     where.print(show.cost_table(costs))
+    if dice:
+        _show_benchmark(where, seed)
     _show_next(where, dice)
     return worst
 
@@ -123,6 +125,32 @@ def _play(where: Console, scene: Scene, model: Model, *, seed: int, debug: bool)
     return show.Cost(team.name, result, answered), code
 
 
+def _show_benchmark(where: Console, seed: int) -> None:
+    """What the formations are worth to members whose skill is known, with intervals."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from .demo_bench import QUESTIONS, benchmark, rows
+
+    where.print()
+    _say(where, f"Was the team worth it? A benchmark of {QUESTIONS} made-up questions", "bold")
+    found = benchmark(seed)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("system", no_wrap=True)
+    for heading in ("accuracy", "95% interval", "calls a question"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows(found):
+        table.add_row(*map(Text, row))
+    where.print(table)
+    for finding in found.findings:
+        where.print(Text(finding.text))
+    said = (
+        f"n={found.items}, seed {found.seed}. These members are SIMULATED too: right six times in ten, and as ready to "
+        "drop a right answer as a wrong one. It shows how teams are compared, and says nothing of any real model."
+    )
+    where.print(Text(said, "yellow"))
+
+
 def _show_next(where: Console, dice: bool) -> None:
     """The one line that does the same with a real model, and what else there is."""
     if dice:
@@ -132,6 +160,9 @@ def _show_next(where: Console, dice: bool) -> None:
         name = default_name(Settings.from_environment()) or "openai/gpt-4o-mini"
         _say(where, "The same with a real model:")
         _say(where, f"  phalanx demo --model {name}", "bold")
+    if dice:
+        _say(where, "A benchmark of your own (docs/benchmarks.md):")
+        _say(where, "  phalanx bench SPEC.yaml", "bold")
     _say(where, "A team of your own:")
     _say(where, '  phalanx init team.yaml && phalanx run team.yaml "your task"', "bold")
 

@@ -44,6 +44,19 @@ def test_it_ends_with_what_each_cost_and_the_line_that_asks_a_real_model(shown: 
     assert max(map(len, table.splitlines())) <= 80
 
 
+def test_it_ends_with_a_benchmark_at_equal_calls_that_claims_nothing_of_real_models(shown: str) -> None:
+    told = " ".join(shown[shown.index("Was the team worth it?") :].split())
+    calls = re.findall(r"(debate|debate: one member|debate: vote at equal calls) \d+\.\d% \[\d.*?%\] (\d\.\d)", told)
+    assert [name for name, _ in calls] == ["debate", "debate: one member", "debate: vote at equal calls"]
+    spent = {name: float(number) for name, number in calls}
+    assert spent["debate: one member"] == 1.0
+    assert spent["debate: vote at equal calls"] == spent["debate"] > 3
+    assert "Not enough items to tell debate from" in told or "tied within" in told or "than debate" in told
+    assert "These members are SIMULATED too" in told
+    assert "says nothing of any real model" in told
+    assert "n=60, seed 0" in told
+
+
 def test_without_a_terminal_nobody_has_to_wait(shown: str) -> None:
     assert re.search(r"hierarchy: completed after 0\.\ds", shown)
 
