@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -18,6 +18,7 @@ from .kinds import DecimalMark, Fallback, Kind, Percent, Policy
 from .partition import AnswerClass, Partition, grouped, medoid
 
 if TYPE_CHECKING:
+    from .extract import Extracted
     from .numbers import Measure
     from .parse import Reading
 
@@ -161,6 +162,15 @@ EQUIVALENCE = Equivalence.model_construct(set(), absolute_tolerance=Fraction(0))
 """`Equivalence()`, without building a validator when formations are imported."""
 
 
+@functools.cache
+def _reader() -> tuple[Callable[..., Iterator[Extracted]], Callable[..., Reading | None], Callable[[str], str | None]]:
+    # These compile many patterns: a program that never reads an answer does not pay for them.
+    from .extract import statements
+    from .parse import number_in, parse
+
+    return statements, parse, number_in
+
+
 # Replies up to this length are kept with what they mean: a vote that may end early reads each of them many times.
 _KEPT = 4000
 
@@ -175,10 +185,7 @@ def _read(
     day_first: bool | None,
     percent: Percent,
 ) -> tuple[str, Reading] | None:
-    # These compile many patterns: a program that never reads an answer does not pay for them.
-    from .extract import statements
-    from .parse import number_in, parse
-
+    statements, parse, number_in = _reader()
     choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
     parsed = functools.partial(parse, kind=kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
     for stated in statements(answer, fallbacks):
