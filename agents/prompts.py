@@ -151,6 +151,23 @@ SLOTS: dict[str, str] = {
         "Judge them by their reasons alone. Name the label of the one that is right, and quote what decides it. "
         "If they cannot be told apart, say so with verdict \"undecided\"."
     ),
+    # Judges of a benchmark.
+    "judge_same": (
+        "A question:\n{task}\n\nTwo answers to it, by whom does not matter:\n{answers}{rubric}\n\n"
+        "Say whether both come to the same final answer: \"same\" or \"different\". Wording, form, length and the way "
+        "to it do not matter, and an answer that comes to nothing is different. Do not answer the question yourself. "
+        "Only if it cannot be told at all, say \"undecided\"."
+    ),
+    "judge_grade": (
+        "A question:\n{task}\n\n{answers}{rubric}\n\n"
+        "Grade the answer by what you are to look at, and by nothing else, from 0 (worthless) to 10 (nothing is "
+        "missing). Its length says nothing about it. Only if it cannot be told at all, give null."
+    ),
+    "judge_prefer": (
+        "A question:\n{task}\n\nTwo answers to it, by whom does not matter:\n{answers}{rubric}\n\n"
+        "Say which of them answers the question better, by its label, or \"equal\" if neither does. Neither their "
+        "order nor their length says anything about them. Only if it cannot be told at all, say \"undecided\"."
+    ),
     # Members who decide themselves who acts.
     "volunteer": (
         "{task}\n\nYou work with equals ({roster}) over a shared board. It holds:\n{board}\n\n"

@@ -136,7 +136,7 @@ class _Course:
         for each in self.given if self.wanted else ():
             self.members[each.name] = await singles(each)
         alone = [one.entrant for found in self.members.values() for one in found] if self._needs_members else []
-        await check({each.name: each for each in (*self.given, *alone)}, limits=_money(matrix))
+        await check({each.name: each for each in (*self.given, *alone)}, limits=_money(matrix), scorer=matrix.scorer)
         await self._begin(alone)
         # Two that are the same have the same results: they are made once, and shown under both names.
         first = _distinct([*self.given, *alone])
@@ -155,6 +155,7 @@ class _Course:
         await matrix.run(phases)
         made = matrix.comparison.model_copy(update={"stopped": matrix.stopped})
         made = made.model_copy(update={"attempts": in_order(made, matrix.store.kept.attempts)})
+        made = made.model_copy(update={"judging": matrix.store.kept.judging()})
         if matrix.broken is not None:
             raise SuiteBroken(str(matrix.broken), made) from matrix.broken.problem
         await matrix.store.end(matrix.stopped)
@@ -221,6 +222,8 @@ def _scorer(given: Scorer | str | None, tasks: TaskSet) -> tuple[Scorer, str]:
         return scorer_named(given), given
     if not callable(given):
         raise ValidationError(f"scorer={given!r} is no function of an answer and its item, and no name")
+    if hasattr(given, "check"):
+        given.check(tasks.items)
     if inspect.isroutine(given):
         return given, f"{given.__module__}.{given.__qualname__}"
     shown = repr(given)

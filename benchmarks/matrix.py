@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,6 +14,7 @@ from phalanx.messages import Usage
 from phalanx.runtime.limits import Account, Accounts, Limits, limits
 
 from .baselines import Single, sampled
+from .court import negative
 from .engines.engine import Engine
 from .engines.order import Carried, NotScored, Order, check_travels, work
 from .progress import Count, Progress, Told
@@ -20,11 +22,9 @@ from .purse import Purse, as_limits
 from .record import Attempt, Comparison
 from .scoring import Scorer
 from .store import AttemptKept, Key, Store, run_id_of
-from .suite import STUCK, Fence, Job, NotRun, ScorerFailed, attempt
+from .suite import STUCK, SUITE, Fence, Job, NotRun, ScorerFailed, attempt
 from .systems import Entrant
 from .tasks import TaskItem
-
-SUITE = "the suite"
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Matrix:
     _suite: Fence | None = None
     _purses: dict[str, Purse] = field(default_factory=dict)
     _begun: dict[str, Usage] = field(default_factory=dict)
+    _outside: Context | None = None
 
     async def run(self, phases: Callable[[], Awaitable[None]]) -> None:
         """Hold the suite's own limits around `phases`, an async function that calls `work_off` for its systems."""
@@ -63,8 +64,13 @@ class Matrix:
         with _block(self.limits) as account, anyio.move_on_after(seconds) as scope:
             if account is not None:
                 self._suite = Fence(SUITE, account)
+            self._outside = copy_context()
             self._begun = await self.store.unfinished()
-            for spent in (*(kept.attempt.usage for kept in self.store.kept.attempts.values()), *self._begun.values()):
+            self.store.adjourned = dict(self._begun)
+            kept = self.store.kept
+            done = [*(each.attempt.usage for each in kept.attempts.values())]
+            done += [each.usage for each in kept.judgements.values()]
+            for spent in (*done, *self._begun.values()):
                 if account is not None:
                     Accounts([account]).charge(spent)
             await phases()
@@ -116,20 +122,22 @@ class Matrix:
         It counts a second time as its journal is played back; so it is given back right before, while nobody else
         is there who could spend it.
         """
-        begun = [job for job in self._jobs(entrant) if run_id_of(self.store.name, job.key) in self._begun]
+        store = self.store
+        begun = [job for job in self._jobs(entrant) if run_id_of(store.name, job.key) in self._begun]
+        waiting = [job for job in self._jobs(entrant) if store.unscored(job.key) is not None]
         own = [each.account for each in fences if each is not self._suite]
         for job in begun:
-            Accounts(own).charge(self._begun[run_id_of(self.store.name, job.key)])
-        for job in begun:
-            spent = self._begun.pop(run_id_of(self.store.name, job.key))
-            Accounts([each.account for each in fences]).charge(_negative(spent))
+            Accounts(own).charge(self._begun[run_id_of(store.name, job.key)])
+        for job in (*begun, *waiting):
+            if (spent := self._begun.pop(run_id_of(store.name, job.key), None)) is not None:
+                Accounts([each.account for each in fences]).charge(negative(spent))
             self._take(await self._attempt(fences, job))
 
     async def _attempt(self, fences: Sequence[Fence], job: Job) -> AttemptKept | NotRun | ScorerFailed | None:
         if not self._is_open(job.entrant):
             return None
         try:
-            return await attempt(job, self.store, self.scorer, fences)
+            return await attempt(job, self.store, self.scorer, fences, outside=self._outside)
         except ScorerFailed as failure:
             return failure
 
@@ -208,7 +216,7 @@ class Matrix:
         purses = self._purses
         purses.setdefault(SUITE, Purse(self.limits, SUITE))
         for kept in self.store.kept.attempts.values():
-            purses[SUITE].settle(kept.attempt.key, kept.attempt.usage)
+            purses[SUITE].settle(kept.attempt.key, kept.attempt.usage + kept.judged)
         for each in entrants:
             own = self.limits_each.get(each.name)
             purses.setdefault(each.name, Purse(own, f"system {each.name!r}"))
@@ -252,8 +260,8 @@ class Matrix:
             suite, own = given[key]
             short = isinstance(found, NotRun) and found.owner != STUCK and suite.is_tighter(own, found.what)
             tighter = suite if short else own
-            for purse in (suite, own):
-                purse.settle(key, usage)
+            suite.settle(key, usage + found.judged)
+            own.settle(key, usage)
             if isinstance(found, AttemptKept):
                 self.store.kept.take(found)
                 self._count(found.attempt)
@@ -286,10 +294,6 @@ class _Turns:
             if not self._left:
                 self._all.set()
         await self._all.wait()
-
-
-def _negative(usage: Usage) -> Usage:
-    return Usage(calls=-usage.calls, input_tokens=-usage.tokens, known_cost=-usage.known_cost)
 
 
 def _block(given: Limits | None) -> AbstractContextManager[Account | None]:

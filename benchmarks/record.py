@@ -73,6 +73,24 @@ class System(Data):
     described: str = ""
 
 
+class Judging(Data):
+    """What judges did in a comparison, besides what the systems did and cost.
+
+    judgements: how many different answers were judged. judges: how many judges there were. usage: what they cost.
+    turned: how many of all opinions changed with the order. undecided: how many answers nobody could tell. agreement:
+    the share of pairs of judges that say the same of an answer; alpha: Krippendorff's, over all answers. Both are None
+    where they have no meaning.
+    """
+
+    judgements: int
+    judges: int
+    usage: Usage = Usage()
+    turned: int = 0
+    undecided: int = 0
+    agreement: float | None = None
+    alpha: float | None = None
+
+
 class Comparison(Data):
     """A whole comparison, finished or not.
 
@@ -80,6 +98,7 @@ class Comparison(Data):
     were made, in the order of systems, items, repeats; what is not among them was not run. stopped: in words, the limit
     that ended it early; None when it did not. skipped_rows: rows of the task file that were left out. margin: the
     smallest difference that matters. commit, version: of the code, where known. started: seconds since the epoch.
+    judging: what judges did, if judges scored.
     """
 
     name: str
@@ -95,3 +114,4 @@ class Comparison(Data):
     version: str = ""
     commit: str | None = None
     started: float | None = None
+    judging: Judging | None = None

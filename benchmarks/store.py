@@ -6,13 +6,16 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+import anyio
+
 from phalanx.errors import ConfigurationError, LogError
 from phalanx.messages import Data, Usage
 from phalanx.runtime.codec import register
 from phalanx.runtime.events import StepFinished
 from phalanx.runtime.log import Log
 
-from .record import Attempt, Comparison
+from .opinions import Judgement, agreement
+from .record import Attempt, Comparison, Judging
 from .tasks import TaskItem
 
 STREAM = "bench/"
@@ -31,7 +34,8 @@ class AttemptKept(Data):
     """An attempt's result.
 
     asked: the hash of the question and its right answer. scored: False where the answer was paid for and the scorer
-    failed on it. tied: the answers that share first place, for the expected score of a draw.
+    failed on it. tied: the answers that share first place, for the expected score of a draw. judged: what judging it
+    cost, which is no cost of the system's.
     """
 
     kind: Literal["bench.attempt"] = "bench.attempt"
@@ -39,6 +43,18 @@ class AttemptKept(Data):
     asked: str
     scored: bool = True
     tied: tuple[str, ...] = ()
+    judged: Usage = Usage()
+
+
+class JudgementKept(Data):
+    """What judges made of an answer (by its hash) to an item. run_id: of their own run in this log."""
+
+    kind: Literal["bench.judged"] = "bench.judged"
+    item: str
+    answer: str
+    judgement: Judgement
+    usage: Usage
+    run_id: str | None = None
 
 
 class ComparisonEnded(Data):
@@ -48,7 +64,7 @@ class ComparisonEnded(Data):
     stopped: str | None = None
 
 
-register(ComparisonBegun, AttemptKept, ComparisonEnded)
+register(ComparisonBegun, AttemptKept, JudgementKept, ComparisonEnded)
 
 
 @dataclass
@@ -57,6 +73,7 @@ class Kept:
 
     begun: ComparisonBegun | None = None
     attempts: dict[Key, AttemptKept] = field(default_factory=dict)
+    judgements: dict[tuple[str, str], JudgementKept] = field(default_factory=dict)
     ended: ComparisonEnded | None = None
     position: int = 0
 
@@ -68,6 +85,8 @@ class Kept:
             old = self.attempts.get(record.attempt.key)
             if old is None or not old.scored:
                 self.attempts[record.attempt.key] = record
+        elif isinstance(record, JudgementKept):
+            self.judgements.setdefault((record.item, record.answer), record)
         elif isinstance(record, ComparisonEnded):
             self.ended = record
 
@@ -79,7 +98,20 @@ class Kept:
         stopped = None if self.ended is None else self.ended.stopped
         if self.ended is None:
             stopped = "it was interrupted, or still runs"
-        return made.model_copy(update={"attempts": in_order(made, self.attempts), "stopped": stopped})
+        attempts = in_order(made, self.attempts)
+        return made.model_copy(update={"attempts": attempts, "stopped": stopped, "judging": self.judging()})
+
+    def judging(self) -> Judging | None:
+        """What judges did, all in all; None when there were none."""
+        if not (every := list(self.judgements.values())):
+            return None
+        opinions = [each.judgement.opinions for each in every]
+        share, alpha = agreement([[one.mean for one in each.values()] for each in opinions])
+        return Judging(
+            judgements=len(every), judges=max(map(len, opinions)), usage=sum((each.usage for each in every), Usage()),
+            turned=sum(one.turned for each in opinions for one in each.values()),
+            undecided=sum(each.judgement.score.read is None for each in every), agreement=share, alpha=alpha,
+        )  # fmt: skip
 
 
 class Store:
@@ -91,6 +123,10 @@ class Store:
     def __init__(self, log: Log | None, name: str) -> None:
         self.log, self.name, self.stream = log, name, f"{STREAM}{name}"
         self.kept = Kept()
+        # What judges are at, so that they are not asked the same at the same time; and what was spent on judgements
+        # that an earlier call did not end.
+        self.sitting: dict[tuple[str, str], anyio.Lock] = {}
+        self.adjourned: dict[str, Usage] = {}
 
     async def refresh(self) -> Kept:
         """Take in what was written since, by whichever process."""
@@ -121,7 +157,7 @@ class Store:
                 )
         await self._write(ComparisonBegun(comparison=comparison, scorer=scorer))
 
-    async def add(self, result: AttemptKept) -> None:
+    async def add(self, result: AttemptKept | JudgementKept) -> None:
         """Keep a result; it is durable when this returns."""
         await self._write(result)
 
@@ -144,6 +180,7 @@ class Store:
         if self.log is None:
             return {}
         done = {each.attempt.run_id for each in self.kept.attempts.values()}
+        done |= {each.run_id for each in self.kept.judgements.values()}
         found: dict[str, Usage] = {}
         for stream in await self.log.streams(f"run/{_hash(self.name)[:10]}"):
             run_id = stream.removeprefix("run/")
@@ -153,7 +190,7 @@ class Store:
                 found[run_id] = sum(ended.values(), Usage())
         return found
 
-    async def _write(self, record: ComparisonBegun | AttemptKept | ComparisonEnded) -> None:
+    async def _write(self, record: ComparisonBegun | AttemptKept | JudgementKept | ComparisonEnded) -> None:
         if self.log is None:
             self.kept.take(record)
             return
@@ -204,6 +241,11 @@ def item_hash(item: TaskItem) -> str:
 def run_id_of(name: str, key: Key) -> str:
     """The id of an attempt's own run, the same in every process: it is found again after a crash."""
     return _hash(name)[:10] + _hash(repr(key))[:14]
+
+
+def content_hash(text: str) -> str:
+    """A hash of an answer, by which its judgement is found."""
+    return _hash(text)[:24]
 
 
 def _hash(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass, replace
 
 import anyio
@@ -16,6 +17,8 @@ from phalanx.runtime.limits import PICO, Account, Limits, limits
 from phalanx.teams.result import TeamResult
 from phalanx.teams.team import AgentTeam
 
+from .court import Court
+from .judging import Judge
 from .record import Attempt, Ended
 from .scoring import Scorer
 from .store import AttemptKept, Key, Store, item_hash, run_id_of
@@ -64,7 +67,8 @@ class Fence:
 class NotRun:
     """An attempt that a limit around it did not let happen, or not to its end; what it paid for is journaled.
 
-    owner, why: whose limit, and which, in words; what: calls, tokens or usd. usage: what it spent. An owner of STUCK:
+    owner, why: whose limit, and which, in words; what: calls, tokens or usd. usage: what it spent; judged: what judging
+    its answer has cost, where it was that which the limit refused; the answer is kept then. An owner of STUCK:
     no limit, but its journal does not fit what it would do now, or a step in it must not be repeated and nobody knows
     whether it happened, so that it cannot go on.
     """
@@ -74,6 +78,11 @@ class NotRun:
     why: str
     what: str
     usage: Usage = Usage()
+    judged: Usage = Usage()
+
+
+SUITE = "the suite"
+"""The owner of the limits that hold over all attempts."""
 
 
 class ScorerFailed(Exception):
@@ -96,18 +105,28 @@ class _Answered:
     result: TeamResult | None = None
 
 
-async def attempt(job: Job, store: Store, scorer: Scorer, fences: Sequence[Fence] = ()) -> AttemptKept | NotRun:
+async def attempt(
+    job: Job, store: Store, scorer: Scorer, fences: Sequence[Fence] = (), *, outside: Context | None = None
+) -> AttemptKept | NotRun:
     """Make an attempt, or give the finished one: its answer, scored and kept.
 
     store: where results are kept; with a log in it, an attempt that was interrupted goes on from its own journal.
-    fences: the limits around it, the nearest first. Raises ScorerFailed, after the answer was kept, and LogError when
-    nothing can be kept.
+    fences: the limits around it, the nearest first. outside: the context that judges work in, which has the limits of
+    the suite and not those of the system. Raises ScorerFailed, after the answer was kept, and LogError when nothing can
+    be kept.
     """
     if (done := store.finished(job.key)) is not None:
         return AttemptKept(attempt=done, asked=item_hash(job.item))
+    if isinstance(scorer, Judge):
+        suite = next((each.account for each in fences if each.owner == SUITE), None)
+        scorer = Court(scorer, store, job.key, outside, suite)
+        # A system's own limit is none of its judges'.
+        judges_fences = fences if outside is None else [each for each in fences if each.owner == SUITE]
+    else:
+        judges_fences = []
     appraiser = Appraiser(scorer, job.item)
     if (waiting := store.unscored(job.key)) is not None:
-        return await _scored(job, store, appraiser, waiting, None)
+        return await _scored(job, store, appraiser, waiting, None, judges_fences)
     answered = await _answer(job, store, fences)
     if isinstance(answered, NotRun):
         return answered
@@ -119,24 +138,28 @@ async def attempt(job: Job, store: Store, scorer: Scorer, fences: Sequence[Fence
     )  # fmt: skip
     tied = () if answered.result is None else tied_answers(answered.result)
     kept = AttemptKept(attempt=made, asked=item_hash(job.item), scored=False, tied=tied)
-    return await _scored(job, store, appraiser, kept, answered.result)
+    return await _scored(job, store, appraiser, kept, answered.result, judges_fences)
 
 
 async def _scored(
-    job: Job, store: Store, appraiser: Appraiser, kept: AttemptKept, result: TeamResult | None
-) -> AttemptKept:
-    made = kept.attempt
+    job: Job, store: Store, appraiser: Appraiser, kept: AttemptKept, result: TeamResult | None, fences: Sequence[Fence]
+) -> AttemptKept | NotRun:
+    made, court = kept.attempt, appraiser.scorer
     try:
         found = await appraiser.of(made.answer, kept.tied)
         ballots = () if result is None else await appraiser.ballots(result.rounds)
     except Exception as problem:
-        await store.add(kept)
+        if store.unscored(job.key) is None:
+            await store.add(kept)
+        if isinstance(problem, LimitExceeded) and isinstance(court, Court) and (fence := _fence(problem, fences)):
+            return NotRun(job.key, fence.owner, f"{_words(problem)}, a judge's", problem.what, made.usage, court.spent)
         where = f"the scorer failed on item {job.item.id!r} of {job.entrant.name!r}"
         raise ScorerFailed(f"{where}: {type(problem).__name__}: {problem}", problem) from problem
     value = found.value if made.status != "failed" else 0.0
     why = found.why if made.answer is not None else made.error or found.why
     scored = made.model_copy(update={"score": value, "read": found.read, "why": why, "ballots": ballots})
-    done = AttemptKept(attempt=scored, asked=kept.asked, tied=kept.tied)
+    spent = court.spent if isinstance(court, Court) else Usage()
+    done = AttemptKept(attempt=scored, asked=kept.asked, tied=kept.tied, judged=spent)
     await store.add(done)
     return done
 

@@ -104,12 +104,19 @@ async def entrant(name: str, who: Comparable) -> Entrant:
     return Entrant(system=System(name=name, spec=hashed(described), kind="function", described=described), function=who)
 
 
-async def check(entrants: Mapping[str, Entrant], *, limits: Limits | None) -> None:
-    """Look, before anything is spent, whether every member's model can be asked.
+async def check(entrants: Mapping[str, Entrant], *, limits: Limits | None, scorer: object = None) -> None:
+    """Look, before anything is spent, whether every member's model can be asked, and those of a judge.
 
-    limits: of the suite; with money among them prices must be known. Raises ConfigurationError, naming the system.
+    limits: of the suite; with money among them prices must be known. scorer: what will score, if it asks models.
+    Raises ConfigurationError, naming the system.
     """
     money = limits is not None and limits.usd is not None
+    if (ready := getattr(scorer, "ready", None)) is not None:
+        try:
+            await ready(money=money)
+        except Exception as problem:
+            problem.add_note("the judge that scores")
+            raise
     for each in entrants.values():
         if each.team is None:
             continue

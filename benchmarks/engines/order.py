@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from phalanx.benchmarks.judging import Judge
 from phalanx.benchmarks.record import System
 from phalanx.benchmarks.scoring import Scorer
 from phalanx.benchmarks.store import AttemptKept, Kept, Store
@@ -122,6 +123,8 @@ async def work(order: Order) -> AttemptKept | NotRun | NotScored:
     finally:
         if entrant is not None and entrant.team is not None:
             await entrant.team.aclose()
+        if isinstance(order.scorer, Judge):
+            await order.scorer.aclose()
         await log.aclose()
 
 
