@@ -50,10 +50,10 @@ def told(
                 "Search again with votes of as many samples among the formations."
             )
             return Meaning("undecided", None, text, verdict)
-        text = "\n".join([f"{_capital(finalist)} is worth having: {finding.text}", *_beside(other)])
+        text = "\n".join([f"{finalist} is worth having: {finding.text}", *_beside(other)])
         return Meaning("formation", finalist, text, verdict)
     if verdict.kind == "tied" and verdict.cost_ratio is not None and verdict.cost_ratio.value < 1:
-        return Meaning("formation", finalist, f"{_capital(finalist)} wins by its cost: {finding.text}", verdict)
+        return Meaning("formation", finalist, f"{finalist} wins by its cost: {finding.text}", verdict)
     if verdict.kind == "worse":
         text = f"The {_the(single)} wins: it is better than {finalist}.\n{finding.text}"
         return Meaning("single agent", single, text, verdict)
@@ -90,7 +90,3 @@ def _against_vote(proof: Summary, finalist: str, vote: str | None) -> Finding | 
 
 def _the(single: str) -> str:
     return single if single == "single agent" else f"single agent ({single})"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

@@ -55,7 +55,7 @@ async def test_a_vote_that_beats_the_single_agent_is_found_and_proved_on_held_ou
     assert found.verdict is not None
     assert found.verdict.kind == "better"
     assert found.verdict.difference.n == 80
-    assert found.text.startswith("Vote(samples=9) is worth having: vote(samples=9) is better than single agent by")
+    assert found.text.startswith("vote(samples=9) is worth having: vote(samples=9) is better than single agent by")
     development, proof = await held(log, "development"), await held(log, "held out")
     assert {each.id for each in development.items}.isdisjoint(each.id for each in proof.items)
     assert [each.name for each in proof.systems] == ["vote(samples=9)", "single agent"]
