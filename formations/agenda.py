@@ -131,14 +131,17 @@ class Agenda:
         self.items: list[Item] = []
         self.acted = dict.fromkeys(self.seats, 0)
         self._place = {name: at for at, name in enumerate(self.seats)}
+        self._ranked: list[Item] | None = None
 
     def add(self, item: Item) -> None:
         """Let an item wait."""
         self.items.append(item)
+        self._ranked = None
 
     def forget(self, member: str) -> None:
         """Drop all that waits for a `member`: it has seen what there is, or is asked anew."""
         self.items = [item for item in self.items if item.member != member]
+        self._ranked = None
 
     def obviate(self, triggers: Iterable[Trigger]) -> tuple[Item, ...]:
         """Drop, and give, what waits on a trigger that was retracted or settled. triggers: all that stood or stand."""
@@ -147,15 +150,18 @@ class Agenda:
             return ()
         dropped = tuple(item for item in self.ranked() if item.trigger in gone)
         self.items = [item for item in self.items if item.trigger not in gone]
+        self._ranked = None
         return dropped
 
     def ranked(self) -> list[Item]:
         """What waits, best first: by rating, then who has acted least often, then by seat, then the newer trigger."""
-        return sorted(self.items, key=self._order)
+        if self._ranked is None:
+            self._ranked = sorted(self.items, key=self._order)
+        return list(self._ranked)
 
     def take(self) -> Item | None:
         """The best item, if one is good enough; neither it nor anything else for its member waits any longer."""
-        best = min(self.items, key=self._order, default=None)
+        best = next(iter(self.ranked()), None)
         if best is None or best.rating < self.threshold:
             return None
         self.acted[best.member] += 1

@@ -63,7 +63,8 @@ class BoardLog:
 
     async def _commit(self, decide: Decide) -> tuple[int, int]:
         while True:
-            await self.latest()
+            if not (self._loaded and self.sole_writer):
+                await self.latest()
             before = self.fold.seq
             records = decide(self.fold)
             if not records:
@@ -75,9 +76,11 @@ class BoardLog:
                 if self.fold.seq == before:
                     raise
                 continue
-            for seq, record in enumerate(records, before + 1):
+            seq = before
+            for record in records:
+                seq += 1
                 self._take(seq, record)
-            return before, before + len(records)
+            return before, seq
 
     def _take(self, seq: int, record: object) -> None:
         if seq > self.fold.seq:  # else another task of this process has already read it
@@ -97,6 +100,12 @@ class BoardLog:
         before, at = await self.commit(decide)
         if isinstance(plan, Clash):
             return self._conflict(plan, who, at)
+        if len(plan) == 1:  # most writes are one entry
+            part = plan[0]
+            item = self.fold.items[at] if isinstance(part, Posted) else part
+            if item is not part:
+                self._tell(item, at)
+            return [make_entry(self.regions, item, at)]
         numbers = {id(record): seq for seq, record in enumerate(new_records(plan), before + 1)}
         items = [self.fold.items[numbers[id(part)]] if isinstance(part, Posted) else part for part in plan]
         for seq in numbers.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from phalanx.errors import LogError
@@ -60,7 +60,9 @@ class Fold:
     def cells(self, pattern: str, at: int) -> Iterator[Cell]:
         """The cells that match a pattern "region" or "region/key" and hold anything at a number."""
         regions, keys = split_pattern(pattern)
-        names = [name for name in self.spaces if fnmatchcase(name, regions)] if is_glob(regions) else [regions]
+        names: Iterable[str] = (regions,)
+        if is_glob(regions):
+            names = self.spaces if regions == "*" else [name for name in self.spaces if fnmatchcase(name, regions)]
         for name in names:
             if (space := self.spaces.get(name)) is None:
                 continue
