@@ -34,6 +34,7 @@ from phalanx.runtime.run import Run
 from phalanx.runtime.together import together
 from phalanx.settings import DEFAULT_MAX_TOKENS
 
+from .halves import whole
 from .memory import AgentMemory
 from .models.model import Model, is_free, native_tools, price, stream
 from .output import Shape
@@ -235,7 +236,7 @@ async def ask_model(run: Run, model: Model, request: Request, *, member: str = "
 
     async def call(key: str) -> Completion:
         if not run.execution.streaming:
-            return await _priced(model, await model.complete(request))
+            return await _priced(model, _whole(run, member, await model.complete(request)))
         completion: Completion | None = None
         async for delta in stream(model, request):
             if delta.text:
@@ -243,9 +244,16 @@ async def ask_model(run: Run, model: Model, request: Request, *, member: str = "
             completion = delta.completion or completion
         if completion is None:
             raise TypeError(f"{model.name}'s stream ended without a completion")
-        return await _priced(model, completion)
+        return await _priced(model, _whole(run, member, completion))
 
     return await run.step("model", model.name, request, call, need=need)
+
+
+def _whole(run: Run, member: str, completion: Completion) -> Completion:
+    mended = whole(completion)
+    if mended is not completion:
+        run.warn(f"{member}'s answer held half of a character, as one that was cut can; U+FFFD stands in its place")
+    return mended
 
 
 async def _priced(model: Model, completion: Completion) -> Completion:

@@ -40,7 +40,9 @@ class EventStream(Generic[T]):
 
     @property
     def result(self) -> T:
-        """What the run returned. Raises RuntimeError before its end."""
+        """What the run returned. Raises RuntimeError before its end, or when it was cancelled or failed."""
+        if self._ended and not self._results:
+            raise RuntimeError("the run was cancelled or failed, so it has no result; its events say how far it came")
         if not self._results:
             raise RuntimeError("the run has not ended: iterate over its events first")
         return self._results[0]

@@ -19,6 +19,7 @@ from phalanx.agents.tools.use import jsonable
 from phalanx.errors import ConfigurationError, LimitExceeded, TeamError, ValidationError
 from phalanx.formations.base import Answer
 from phalanx.formations.team_run import TeamRun
+from phalanx.runtime.asked import check_asked
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
 from phalanx.runtime.holding import held
 from phalanx.runtime.human import Human, Question, RunPaused
@@ -60,6 +61,7 @@ async def perform(
     limits: of this run, besides the team's. playback: the journal to go on from, or to play back; then whoever calls
     holds the run. fork: that journal was just copied for it. The rest is what AgentTeam.run takes. Raises what it does.
     """
+    check_asked(seed, run_id if playback is None else None, listeners)
     if playback is None and log is not None:
         async with held(log, run_id):
             return await _perform(

@@ -15,6 +15,7 @@ from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
 from phalanx.formations.base import Asking, FormationModel, Member
 from phalanx.formations.flat import Flat
 from phalanx.formations.team_run import TeamRun
+from phalanx.runtime.asked import check_asked
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
@@ -443,9 +444,8 @@ def formation_options(formation: object) -> tuple[str, ...]:
 
 
 def fresh_id(run_id: str | None) -> str:
-    """A run's id: as given, or a new one. Raises ValidationError for an empty one."""
-    if run_id is not None and not run_id.strip():
-        raise ValidationError("run_id is empty; leave it out for a new one")
+    """A run's id: as given, or a new one. Raises ValidationError for one that is empty or cannot be printed."""
+    check_asked(0, run_id)
     return run_id or new_run_id()
 
 

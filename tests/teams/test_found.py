@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from phalanx import AgentTeam, SpecError
+from phalanx import Agent, AgentTeam, SpecError, SqliteLog, TeamResult, ValidationError
+from phalanx.messages import Completion, ToolCall
+from phalanx.runtime.events import AnyEvent, Warned
+from phalanx.testing import FunctionModel, ScriptedModel
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,65 @@ def test_a_wrong_limit_in_a_file_is_told_with_its_own_line(wrong: str, said: str
     with pytest.raises(SpecError) as refusal:
         AgentTeam.from_yaml(text)
     assert str(refusal.value) == said
+
+
+def at(text: str) -> str:
+    """Look at a text."""
+    return f"{len(text)} characters"
+
+
+async def test_half_a_character_in_one_answer_takes_no_sibling_with_it(tmp_path: Path) -> None:
+    """An answer that was cut inside an emoji can be posted, saved, loaded and played back."""
+
+    def broken(request: object) -> Completion | str:
+        asked = str(request)
+        if "characters" in asked:
+            return "so \ud83d\nAnswer: 7"
+        return Completion(tool_calls=(ToolCall(id="1", tool_name="at", parameters={"text": "cut \ud83d"}),))
+
+    members = [
+        Agent("worker", name="ada", model=FunctionModel(broken), tools=[at]),
+        Agent("worker", name="bob", model=FunctionModel(lambda _: "Answer: 7")),
+    ]
+    warned: list[str] = []
+
+    def listen(event: AnyEvent) -> None:
+        if isinstance(event, Warned):
+            warned.append(event.text)
+
+    async with SqliteLog(tmp_path / "runs.db") as log:
+        team = AgentTeam.parallel(members, log=log)
+        result = await team.run("How long?", on_event=listen)
+        assert result.status == "completed"
+        assert result.member("ada").text == "so \ufffd\nAnswer: 7"
+        assert [text for text in warned if "half of a character" in text]
+        result.save(tmp_path / "result.json")
+        assert TeamResult.load(tmp_path / "result.json") == result
+        assert await team.replay(result.run_id) == result
+
+
+async def heard(event: AnyEvent) -> None:
+    """What is told of an event, by somebody who would have to be waited for."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"seed": "x"}, "seed='x' is no whole number"),
+        ({"seed": 1.5}, "seed=1.5 is no whole number"),
+        ({"seed": None}, "seed=None is no whole number"),
+        ({"run_id": 3}, "run_id=3 is no text"),
+        ({"run_id": "a\nb"}, "cannot be printed on one line"),
+        ({"on_event": heard}, "on_event is an async function"),
+        ({"on_event": 3}, "on_event=3 cannot be called"),
+    ],
+)
+async def test_what_no_run_can_begin_with_is_refused_before_anything_is_spent(
+    asked: dict[str, object], said: str
+) -> None:
+    model = ScriptedModel([])
+    with pytest.raises(ValidationError, match=said):
+        await AgentTeam.debate(["a", "b"], model=model).run("x", **asked)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match=said):
+        await Agent("worker", model=model).run("x", **asked)  # type: ignore[arg-type]
+    assert model.requests == []
