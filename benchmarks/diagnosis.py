@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from phalanx.messages import Data
 
+from .budget import SampleWithin
 from .grouping import Grouped, by_item
 from .record import Attempt, Ballots
 from .shares import Share, shares
@@ -44,8 +45,8 @@ class Diagnosis(Data):
     turns: between consecutive rounds. decided: from the vote of the drafts to the final answer. votes: how many
     independent votes the drafts amount to, with the correlation of their errors; None with a single member.
     same_wrong: of two members who are both wrong, how often they say the same. abstained: the share of drafts from
-    which no answer could be read. members: what each of them brought. An answer counts as right in a table of turns
-    when it has full credit.
+    which no answer could be read. members: what each of them brought; () when all are samples of one. An answer counts
+    as right in a table of turns when it has full credit.
     """
 
     system: str
@@ -117,7 +118,8 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
         votes=_effective(rows, members, level) if len(members) > 1 else None,
         same_wrong=_same_wrong(rows, members, level) if len(members) > 1 else None,
         abstained=given.count(None) / len(given),
-        members=shares(group, level=level),
+        # The samples of a baseline are one member's, and not as many on each item: there is nobody to tell apart.
+        members=() if group.system.kind == SampleWithin.kind else shares(group, level=level),
     )
 
 

@@ -13,16 +13,17 @@ from pathlib import Path
 
 from phalanx.errors import ValidationError
 
+from .conclusion import conclusions
 from .conversations import Conversations
 from .diagnosis import Diagnosis
 from .drilldown import blocks, index
 from .grouping import group
 from .record import Comparison
 from .statistics.transitions import Transitions
-from .summary import Finding, Standing, Summary, of
+from .summary import Finding, Standing, Summary, detectable, of
 from .svg import forest, is_wide, ladder, scatter, spots
-from .table import brought, inequality, told
-from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
+from .table import BROUGHT, brought, inequality, told
+from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents, simulated
 
 KINDS = {"better": "better", "worse": "worse", "tied": "tied", "not enough items": "open"}
 LABELS = {"better": "Better", "worse": "Worse", "tied": "Tied", "not enough items": "Too few items"}
@@ -61,10 +62,11 @@ def page(
         "tasks": _safe(numbers.tasks),
         "how-many": _many(own, "system") + (f" and {_many(base, 'baseline')}" if base else ""),
         "origin": _safe(_origin(numbers)),
-        "stopped": _stopped(numbers),
+        "alerts": _alerts(numbers),
+        "in-short": "".join(f'<p class="short">{_safe(words)}</p>' for words in conclusions(numbers)),
         "verdicts": _verdicts(numbers.findings),
         "chart": _chart(numbers),
-        "systems": _systems(numbers),
+        "systems": _systems(numbers) + _made(numbers),
         "diagnoses": _diagnoses(numbers.diagnoses),
         "notes": f"<ul class='small'>{''.join(f'<li>{_safe(note)}</li>' for note in numbers.notes)}</ul>",
         "footer": _safe(f"Made by Phalanx {numbers.version or '(version unknown)'}. {_how(numbers)}"),
@@ -128,10 +130,11 @@ def _how(summary: Summary) -> str:
     )
 
 
-def _stopped(summary: Summary) -> str:
-    if summary.stopped is None:
-        return ""
-    return f'<p class="alert" role="note">This comparison ended early: {_safe(summary.stopped)}.</p>'
+def _alerts(summary: Summary) -> str:
+    told = [simulated(summary.simulated)] if summary.simulated else []
+    if summary.stopped is not None:
+        told.append(f"This comparison ended early: {summary.stopped}.")
+    return "".join(f'<p class="alert" role="note">{_safe(words)}</p>' for words in told)
 
 
 def _verdicts(findings: Iterable[Finding]) -> str:
@@ -158,10 +161,9 @@ def _verdicts(findings: Iterable[Finding]) -> str:
 
 def _verdict(found: Finding, reach: float) -> str:
     verdict = found.verdict
-    seen = "" if found.detectable is None else f"; could show {100 * found.detectable:.1f} points"
     return (
         f'<li class="{KINDS[verdict.kind]}"><p class="tag">{LABELS[verdict.kind]}</p><p>{_safe(found.text)}</p>'
-        f'{forest(verdict, reach)}<p class="facts">{_safe(facts(verdict) + seen)}</p></li>'
+        f'{forest(verdict, reach)}<p class="facts">{_safe(facts(verdict) + detectable(found))}</p></li>'
     )
 
 
@@ -208,8 +210,8 @@ def _systems(summary: Summary) -> str:
 
 def _row(each: Standing, summary: Summary, headings: list[str]) -> str:
     system, found = each.system, each.accuracy
-    about = [system.kind, system.described, f"baseline at {system.budget}" if system.budget else ""]
-    name = f'{_safe(system.name)}<span class="small">{_safe("; ".join(part for part in about if part))}</span>'
+    about = system.kind if not system.budget else f"baseline: {system.budget}"
+    name = f'{_safe(system.name)}<span class="small">{_safe(about)}</span>'
     right = (
         "not run" if found is None else f'<b>{percent(found.value)}</b> <span class="small">{percents(found)}</span>'
     )
@@ -235,6 +237,16 @@ def _row(each: Standing, summary: Summary, headings: list[str]) -> str:
         for at, (heading, cell) in enumerate(zip(headings, cells, strict=True))
     )
     return f"<tr{'' if system.baseline_of is None else ' class=base'}>{tds}</tr>"
+
+
+def _made(summary: Summary) -> str:
+    """How each system is made, out of the way: it is long, and few want it."""
+    told = [
+        f'<h3>{_safe(each.system.name)}</h3><pre class="sent">{_safe(each.system.described.strip())}</pre>'
+        for each in summary.grouped
+        if each.system.described.strip()
+    ]
+    return f'<details class="more"><summary>How each is made</summary>{"".join(told)}</details>' if told else ""
 
 
 def _diagnoses(diagnoses: Iterable[Diagnosis]) -> str:
@@ -266,6 +278,8 @@ def _inside(diagnosis: Diagnosis) -> str:
 
 
 def _members(diagnosis: Diagnosis) -> str:
+    if not diagnosis.members:
+        return ""
     head, *rows = brought(diagnosis)
     cells = "".join(f'<th scope="col">{heading.capitalize()}</th>' for heading in head)
     lines = ""
@@ -276,13 +290,9 @@ def _members(diagnosis: Diagnosis) -> str:
             f'<td data-label="{heading.capitalize()}" class=span>{cell}</td>' for heading, cell in pairs
         )
         lines += "</tr>"
-    words = (
-        "Brought: the member's Shapley value in the last vote, in points, as if plurality decided it; the members' add "
-        "up to what that vote is worth. Lost without it: what the vote loses when its ballot is left out."
-    )
     return (
         f'<div class="whole"><table class="systems members"><caption>Contributions</caption><thead><tr>{cells}</tr>'
-        f'</thead><tbody>{lines}</tbody></table><p class="small">{words}</p></div>'
+        f'</thead><tbody>{lines}</tbody></table><p class="small">{BROUGHT}</p></div>'
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from .conclusion import conclusions
 from .diagnosis import Diagnosis
-from .summary import Summary
-from .table import brought, safe, told
-from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents
+from .summary import Summary, detectable
+from .table import BROUGHT, FRONT, brought, safe, told
+from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents, simulated
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
 
@@ -17,12 +18,15 @@ def of(summary: Summary) -> str:
 
     summary: as `summary.of` gives it. Names are data: what has a meaning in Markdown or HTML is escaped in them.
     """
-    parts = [f"## {_plain(summary.name)}", _plain(f"{summary.tasks}: {summary.origin}."), _systems(summary)]
+    parts = [f"## {_plain(summary.name)}", _plain(f"{summary.tasks}: {summary.origin}.")]
+    if summary.simulated:
+        parts.append(f"**{_plain(simulated(summary.simulated))}**")
+    parts += [_plain(words) for words in conclusions(summary)]
+    parts.append(_systems(summary))
     if summary.findings:
         lines = []
         for found in summary.findings:
-            seen = "" if found.detectable is None else f"; could show {100 * found.detectable:.1f} points"
-            lines.append(f"- **{_plain(found.text)}**  \n  {_plain(facts(found.verdict) + seen)}")
+            lines.append(f"- **{_plain(found.text)}**  \n  {_plain(facts(found.verdict) + detectable(found))}")
         parts += ["### Verdicts", "\n".join(lines)]
     if summary.front is not None and summary.front.points:
         lines = []
@@ -31,7 +35,7 @@ def of(summary: Summary) -> str:
             where = f"{percent(point.accuracy)} at {cost(point.cost, summary.unit)} an item"
             often = f"on the front in {point.frequency:.0%} of {summary.front.resamples:,} resamples"
             lines.append(f"- {_plain(f'{point.system}: {where}, {place} ({often})')}")
-        parts += ["### Accuracy against cost", "\n".join(lines)]
+        parts += ["### Accuracy against cost", FRONT, "\n".join(lines)]
     for diagnosis in summary.diagnoses:
         parts += [f"### Inside {_plain(diagnosis.system)}", _inside(diagnosis)]
     if summary.notes:
@@ -66,8 +70,10 @@ def _systems(summary: Summary) -> str:
 def _inside(diagnosis: Diagnosis) -> str:
     lines = [f"- {_plain(words)}" for words in told(diagnosis)]
     head, *members = brought(diagnosis)
-    lines += ["", f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
-    lines += [f"| {' | '.join(map(_plain, row))} |" for row in members]
+    if members:
+        lines += ["", f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+        lines += [f"| {' | '.join(map(_plain, row))} |" for row in members]
+        lines += ["", BROUGHT]
     if not diagnosis.turns:
         return "\n".join(lines)
     rows = ["| from | to | kept | fixed | broke | missed | n |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]

@@ -11,7 +11,7 @@ from phalanx.formations.voting import Plurality
 from phalanx.messages import Data
 
 from .grouping import Grouped, by_item
-from .record import Ballots
+from .record import Attempt, Ballots
 from .statistics.intervals import Estimate, accuracy, mean
 
 # Shapley values are exact, and so quick, up to this many voters.
@@ -25,7 +25,8 @@ class Share(Data):
     last: the same of its answer in the last round; None for one who left before. abstained: drafts from which no
     answer could be read. brought: its mean Shapley value in the last vote (Shapley 1953), as if plurality decided
     it and a group were worth what its ballots alone decide; the members' values add up to what that vote is worth.
-    without: the mean of what that vote loses without its ballot. Both are None in a vote of more than eight.
+    without: the mean of what that vote loses without its ballot. Both are None as soon as one last vote is of more than
+    eight: a mean over the smaller ones alone would be of other items.
     """
 
     member: str
@@ -46,6 +47,7 @@ def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
     """
     games: dict[Pattern, list[tuple[float, float]]] = {}
     told: dict[str, _Told] = {}
+    counted = all(len(each.choices) <= VOTERS for made in group.attempts for each in _last(made))
     for made in group.attempts:
         if not made.ballots:
             continue
@@ -56,7 +58,7 @@ def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
             about.draft.append((item, _worth(first, name)))
             about.abstained += choice is None
         values: list[tuple[float, float]] = []
-        if len(last.choices) <= VOTERS:
+        if counted:
             pattern = _pattern(last)
             if pattern not in games:
                 games[pattern] = _values(pattern)
@@ -94,6 +96,10 @@ class _Told:
     brought: list[tuple[str, float]] = field(default_factory=list)
     without: list[tuple[str, float]] = field(default_factory=list)
     abstained: int = 0
+
+
+def _last(made: Attempt) -> tuple[Ballots, ...]:
+    return (max(made.ballots, key=lambda ballots: ballots.round),) if made.ballots else ()
 
 
 def _worth(ballots: Ballots, member: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -26,6 +27,10 @@ from .wording import AN_ITEM, CostUnit, sentence
 POWER = 0.8
 # How many numbers the bootstrap of the front may draw: a second or two of work.
 DRAWS = 20_000_000
+# Characters of an error that a note holds; the whole error stands with its attempt.
+LONGEST = 300
+# How a simulated model stands in what a system says of how it is made: its team's model, or one of a member's own.
+_SIMULATED = re.compile(r"^# model: offline/simulated |\bmodel=SimulatedModel\(", re.MULTILINE)
 
 
 class Standing(Data):
@@ -85,7 +90,8 @@ class Summary(Data):
     clusters: how many; None clusters when items stand alone. level: of the intervals. unit: what counts as cost.
     standings: in the order of the systems. findings: each system against its baselines, then the user's systems
     against each other. front: accuracy against cost on the items that all have; None when no system was run.
-    diagnoses: of the systems that voted. notes: what a reader must know besides, in words.
+    diagnoses: of the systems that voted. notes: what a reader must know besides, in words. simulated: the systems
+    whose members' answers are made up.
     """
 
     name: str
@@ -107,13 +113,14 @@ class Summary(Data):
     front: Front | None
     diagnoses: tuple[Diagnosis, ...]
     notes: tuple[str, ...]
+    simulated: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
         """Where the numbers come from, in one line: items, repeats, seed, version and commit."""
-        parts = [f"{self.items:,} items"]
+        parts = [f"{self.items:,} item" + ("" if self.items == 1 else "s")]
         if self.clusters is not None:
-            parts.append(f"{self.clusters:,} clusters")
+            parts.append(f"{self.clusters:,} cluster" + ("" if self.clusters == 1 else "s"))
         parts += [f"{self.repeats} repeat" + ("" if self.repeats == 1 else "s"), f"seed {self.seed}"]
         parts.append(f"Phalanx {self.version}" if self.version else "version unknown")
         parts.append(f"commit {self.commit}" if self.commit else "commit unknown")
@@ -142,6 +149,13 @@ class Summary(Data):
         from .table import text
 
         return text(self)
+
+
+def detectable(found: Finding) -> str:
+    """What a finding could have shown, as the end of a line of facts; "" where it is not known."""
+    if found.detectable is None:
+        return ""
+    return f"; the smallest difference that so many items show: {100 * found.detectable:.1f} points"
 
 
 def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = None) -> Summary:
@@ -177,6 +191,7 @@ def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = N
         findings=_findings(run, comparison, chosen, level),
         front=front,
         diagnoses=tuple(found for each in run if (found := diagnose(each, level=level)) is not None),
+        simulated=tuple(each.name for each in comparison.systems if _SIMULATED.search(each.described)),
         notes=tuple(_notes(comparison, standings, front, chosen, on_front)),
     )
 
@@ -308,6 +323,17 @@ def _front(
     return front, [each.system.name for each in kept]
 
 
+def _errors(comparison: Comparison) -> list[tuple[str, str, int]]:
+    """For each system that failed, the error it failed with most often, on one line, and how often."""
+    found = []
+    for system in comparison.systems:
+        errors = Counter(each.error for each in comparison.attempts if each.system == system.name and each.error)
+        for error, many in errors.most_common(1):
+            words = " ".join(error.split())
+            found.append((system.name, words if len(words) <= LONGEST else words[: LONGEST - 1] + "…", many))
+    return found
+
+
 def _notes(
     comparison: Comparison, standings: Sequence[Standing], front: Front | None, unit: CostUnit, on_front: Sequence[str]
 ) -> list[str]:
@@ -329,6 +355,8 @@ def _notes(
         told = [f"{each.system.name} ({many:,} of {each.attempts + each.not_run:,})" for each, many in parts if many]
         if told:
             notes.append(f"{words}: {', '.join(told)}.")
+    for name, error, many in _errors(comparison):
+        notes.append(f"{name}, {many:,} time{'' if many == 1 else 's'}: {error}")
     guessed = [each.system.name for each in run if each.estimated]
     if guessed:
         notes.append(f"Some tokens are estimates, because the provider reported none: {', '.join(guessed)}.")

@@ -225,8 +225,10 @@ def _labels(places: Sequence[tuple[float, float, float, float, Spot]], frame: Bo
     """
     taken: list[Box] = []
     parts = []
+    # A wide chart has room for "a team: vote at equal tokens" in full, a phone's has not.
+    longest = 40 if frame[2] >= 600 else 26
     for x, y, above, below, spot in sorted(places, key=lambda place: (not place[4].on_front, place[1])):
-        name = spot.name if len(spot.name) <= 26 else spot.name[:25] + "…"
+        name = spot.name if len(spot.name) <= longest else spot.name[: longest - 1] + "…"
         size = (7.4 if spot.on_front else 6.7) * len(name)
         best: tuple[float, float, float, str] | None = None
         for at_x, at_y, anchor, price in _candidates(x, y, above, below):

@@ -5,19 +5,27 @@ from __future__ import annotations
 import io
 import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from .conclusion import conclusions
 from .statistics.transitions import Transitions
-from .wording import AN_ITEM, cost, count, duration, facts, gap, money, percent, percents, points
+from .wording import AN_ITEM, cost, count, duration, facts, gap, money, percent, percents, points, simulated
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from .diagnosis import Diagnosis
-    from .summary import Summary
+    from .summary import Standing, Summary
 
 # What acts on a terminal: controls, marks that reorder what follows, line separators.
+BROUGHT = (
+    "Brought: the member's Shapley value in the last vote, in points, as if plurality decided it; the members' add "
+    "up to what that vote is worth. Lost without it: what the vote loses when its ballot is left out."
+)
+FRONT = "On the front: no other is at least as accurate and as cheap, and better in one of the two."
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -52,6 +60,8 @@ def _write(summary: Summary, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from .summary import detectable
+
     def line(words: str, style: str = "", indent: int = 0) -> None:
         from rich.padding import Padding
 
@@ -59,19 +69,24 @@ def _write(summary: Summary, console: Console) -> None:
 
     line(f"{summary.name}: {summary.tasks}", "bold")
     line(summary.origin, "dim")
-    console.print()
-    console.print(_systems(summary))
+    if summary.simulated:
+        line(simulated(summary.simulated), "yellow")
+    for words in conclusions(summary):
+        line(words, "bold")
+    for table in _systems(summary, console):
+        console.print()
+        console.print(table)
     if summary.findings:
         console.print()
         line("Verdicts", "bold")
         colour = {"better": "green", "worse": "red"}
         for found in summary.findings:
             line(found.text, colour.get(found.verdict.kind, ""))
-            seen = "" if found.detectable is None else f"; could show {100 * found.detectable:.1f} points"
-            line(facts(found.verdict) + seen, "dim", indent=2)
+            line(facts(found.verdict) + detectable(found), "dim", indent=2)
     if summary.front is not None and summary.front.points:
         console.print()
         line("Worth having (accuracy against cost)", "bold")
+        line(FRONT, "dim")
         for point in summary.front.points:
             often = f"on the front in {point.frequency:.0%} of {summary.front.resamples:,} resamples"
             by = "" if point.on_front else f"; beaten by {', '.join(point.dominated_by)}"
@@ -82,6 +97,8 @@ def _write(summary: Summary, console: Console) -> None:
         line(f"Inside {diagnosis.system}", "bold")
         for words in told(diagnosis):
             line(words)
+        if not diagnosis.members:
+            continue
         head, *rows = brought(diagnosis)
         members = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for at, heading in enumerate(head):
@@ -89,41 +106,54 @@ def _write(summary: Summary, console: Console) -> None:
         for row in rows:
             members.add_row(*(Text(safe(cell)) for cell in row))
         console.print(members)
+        line(BROUGHT, "dim")
     if summary.notes:
         console.print()
         for note in summary.notes:
             line(note, "dim")
 
 
-def _systems(summary: Summary) -> Table:
+def _systems(summary: Summary, console: Console) -> list[Table]:
+    """What each is worth and what it cost: side by side where there is room, else below each other; nothing is cut."""
+    level = f"{100 * summary.level:g}% interval"
+    worth = ["accuracy", level, "n", "failed", "not run"]
+    spent = ["calls", "tokens", "cost", "time", AN_ITEM[summary.unit]]
+    rows = [(_name(each), _worth(each), _spent(each, summary)) for each in summary.grouped]
+    whole = _table([*worth, *spent], [(name, first + then) for name, first, then in rows])
+    if console.measure(whole, options=console.options.update(max_width=10_000)).minimum <= console.width:
+        return [whole]
+    return [
+        _table(worth, [(name, cells) for name, cells, _ in rows]),
+        _table(spent, [(name, cells) for name, _, cells in rows]),
+    ]
+
+
+def _table(headings: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("system", overflow="fold", min_width=20, max_width=32)
-    level = f"{100 * summary.level:g}% interval"
-    headings = ("accuracy", level, "n", "failed", "not run", "calls", "tokens", "cost", "time", AN_ITEM[summary.unit])
     for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=heading not in ("not run", headings[-1]))
-    for each in summary.grouped:
-        found = each.accuracy
-        name = Text(safe(each.system.name))
-        if each.system.baseline_of is not None:
-            name = Text(f"└ {safe(each.system.name)}")
-        table.add_row(
-            name,
-            "—" if found is None else percent(found.value),
-            "—" if found is None else percents(found),
-            f"{each.items:,}",
-            f"{each.failed:,}",
-            f"{each.not_run:,}",
-            f"{each.calls:,}",
-            count(each.tokens),
-            money(each.usd),
-            duration(each.seconds),
-            "unknown" if each.cost is None else cost(each.cost, summary.unit),
-        )
+        table.add_column(heading, justify="right", no_wrap=not heading.endswith(" an item") and heading != "not run")
+    for name, cells in rows:
+        table.add_row(Text(name), *cells)
     return table
+
+
+def _name(each: Standing) -> str:
+    return ("" if each.system.baseline_of is None else "└ ") + safe(each.system.name)
+
+
+def _worth(each: Standing) -> list[str]:
+    found = each.accuracy
+    right = ["—", "—"] if found is None else [percent(found.value), percents(found)]
+    return [*right, f"{each.items:,}", f"{each.failed:,}", f"{each.not_run:,}"]
+
+
+def _spent(each: Standing, summary: Summary) -> list[str]:
+    an_item = "unknown" if each.cost is None else cost(each.cost, summary.unit)
+    return [f"{each.calls:,}", count(each.tokens), money(each.usd), duration(each.seconds), an_item]
 
 
 def brought(diagnosis: Diagnosis) -> list[list[str]]:

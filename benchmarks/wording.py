@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from .statistics.intervals import Estimate
@@ -119,6 +120,11 @@ def sentence(verdict: Verdict, unit: CostUnit) -> str:
     sign = 1 if verdict.kind == "better" else -1
     size = f"{100 * sign * found.value:.1f} points {gap(found, sign)}"
     return f"{verdict.a} is {verdict.kind} than {verdict.b} by {size} {at}."
+
+
+def simulated(names: Sequence[str]) -> str:
+    """That the answers of these systems are made up, which every report says first."""
+    return f"SIMULATED: no model was asked; dice answered for {', '.join(names)}. These numbers say nothing of a model."
 
 
 def facts(verdict: Verdict) -> str:

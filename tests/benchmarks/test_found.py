@@ -1,0 +1,177 @@
+"""What readers of reports stumbled over: each of these was wrong once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from phalanx import Agent, AgentTeam
+from phalanx.benchmarks import html, markdown, summary, table
+from phalanx.benchmarks.compare import compare
+from phalanx.benchmarks.conclusion import conclusions
+from phalanx.benchmarks.record import Comparison, System
+from phalanx.testing import FunctionModel, SimulatedModel
+from tests.benchmarks.comparisons import attempt, ballots, comparison, debate, items, system
+
+SOME = [1.0] * 60 + [0.0] * 40
+MORE = [1.0] * 80 + [0.0] * 20
+
+
+def flat(words: str) -> str:
+    return " ".join(words.replace("\\", "").split())
+
+
+def against(
+    team: Sequence[float], *, usd: float = 1.0, base: Sequence[float] = SOME, margin: float = 0.02
+) -> summary.Summary:
+    """A team that costs `usd` an attempt against a baseline that costs 1."""
+    made = comparison(
+        {"debate": team, "vote": base}, usd={"debate": usd, "vote": 1.0}, baselines={"vote": "debate"}, margin=margin
+    )
+    return summary.of(made)
+
+
+def test_a_narrow_terminal_shows_every_column() -> None:
+    words = table.text(against(MORE, usd=3.0), width=80)
+    assert max(map(len, words.splitlines())) <= 80
+    for heading in ("accuracy", "95% interval", "failed", "calls", "tokens", "cost", "time", "US dollars an item"):
+        assert heading in words, heading
+    assert "$300.00" in words
+    assert "…" not in words
+
+
+def test_a_wide_terminal_shows_one_table() -> None:
+    words = table.text(against(MORE, usd=3.0), width=140)
+    assert sum(line.startswith("system") for line in words.splitlines()) == 1
+
+
+def test_a_team_that_loses_at_its_own_cost_is_said_not_to_be_worth_it_in_every_report() -> None:
+    made = comparison({"debate": SOME, "vote": MORE}, usd={"debate": 1.0, "vote": 1.0}, baselines={"vote": "debate"})
+    found = summary.of(made)
+    told = "debate is not worth its cost: vote is better by 20.0 points, and debate was run for the same money."
+    assert conclusions(found) == [told]
+    assert told in flat(table.text(found, width=80))
+    assert told in flat(markdown.of(found))
+    assert told in html.page(made, summary=found)
+
+
+def test_a_team_that_loses_but_is_much_cheaper_is_not_said_to_be_worth_nothing() -> None:
+    told = conclusions(against(SOME, usd=0.2, base=MORE))
+    assert told == ["debate is less accurate than vote, but cheaper: it was run for 0.2 times the money."]
+
+
+def test_a_team_that_ties_at_a_higher_cost_is_not_worth_it() -> None:
+    same = [1.0] * 3000 + [0.0] * 1000
+    told = conclusions(against(same, usd=5.0, base=same))
+    assert told == [
+        "debate is not worth its cost: vote is as good within ±2 points, and debate was run for 5 times the money."
+    ]
+
+
+def test_a_team_that_ties_for_less_is_cheaper_and_as_accurate() -> None:
+    same = [1.0] * 3000 + [0.0] * 1000
+    told = conclusions(against(same, usd=0.5, base=same))
+    assert told == ["debate is as accurate within ±2 points as vote, but cheaper: it was run for 0.5 times the money."]
+
+
+def test_a_team_that_beats_all_its_baselines_is_told_with_the_smallest_gain() -> None:
+    scores = {"debate": [1.0] * 95 + [0.0] * 5, "one": SOME, "vote": [1.0] * 70 + [0.0] * 30}
+    usd = {"debate": 3.0, "one": 1.0, "vote": 3.0}
+    told = conclusions(summary.of(comparison(scores, usd=usd, baselines={"one": "debate", "vote": "debate"})))
+    assert told == [
+        "debate is better than each of its 2 baselines: the smallest gain is 25.0 points over vote, for the same money."
+    ]
+
+
+def test_too_few_items_conclude_nothing() -> None:
+    (told,) = conclusions(against([1.0, 1.0, 0.0], base=[1.0, 0.0, 0.0]))
+    assert told.startswith("So few items do not show whether debate is worth its cost: ")
+    assert told.endswith(" more are needed.")
+
+
+def test_systems_without_baselines_have_verdicts_and_no_conclusion() -> None:
+    assert conclusions(summary.of(comparison({"a": MORE, "b": SOME}))) == []
+
+
+async def test_every_report_says_first_that_answers_were_simulated() -> None:
+    model = SimulatedModel(1.0, answers={"q": ("4", ("4", "5"))})
+    real = FunctionModel(lambda _: "4")
+    found = await compare(
+        {"dice": AgentTeam.flat([Agent("proposer", name="a"), Agent("proposer", name="b")], model=model),
+         "mixed": AgentTeam.flat([Agent("proposer", name="a", model=model), Agent("proposer", name="b", model=real)]),
+         "real": AgentTeam.flat([Agent("proposer", name="a", model=real), Agent("proposer", name="b", model=real)])},
+        [{"id": "q", "question": "2+2?", "gold": 4}],
+        baselines=False,
+    )  # fmt: skip
+    made = summary.of(found)
+    assert made.simulated == ("dice", "mixed")
+    told = "SIMULATED: no model was asked"
+    for report in (table.text(made), flat(markdown.of(made)), html.page(found, summary=made)):
+        assert told in report
+        assert report.index(told) < report.index("100.0%")
+
+
+def test_a_report_of_real_answers_does_not_speak_of_simulation() -> None:
+    found = against(MORE)
+    assert found.simulated == ()
+    assert "SIMULATED" not in table.text(found)
+
+
+def test_the_samples_of_a_baseline_are_not_told_apart() -> None:
+    told = (ballots(0, [True, False, True], 1.0),)
+    made = Comparison.model_validate(
+        {
+            "name": "quiz", "tasks": "doubling", "items": items(2),
+            "systems": (system("debate"), system("vote", kind="sample-and-vote", baseline_of="debate")),
+            "attempts": tuple(attempt("vote", f"q{at}", 1.0, ballots=told) for at in range(2)),
+        }
+    )  # fmt: skip
+    found = summary.of(made)
+    assert found.diagnoses[0].members == ()
+    for report in (table.text(found), markdown.of(found), html.page(made, summary=found)):
+        assert "lost without it" not in report.lower()
+
+
+def test_nobody_is_said_to_have_brought_anything_when_only_the_smaller_votes_can_be_counted() -> None:
+    small, large = [True, True, False], [True] * 5 + [False] * 4
+    mixed = summary.of(debate([[small], [large], [small]]))
+    assert {each.brought for each in mixed.diagnoses[0].members} == {None}
+    assert {each.without for each in mixed.diagnoses[0].members} == {None}
+    alike = summary.of(debate([[small], [small], [small]]))
+    assert None not in {each.brought for each in alike.diagnoses[0].members}
+
+
+def test_how_a_system_is_made_stands_below_the_table_and_not_in_it() -> None:
+    long = "formation: " + "options " * 200
+    made = comparison({"debate": MORE})
+    made = made.model_copy(
+        update={"systems": (System(name="debate", spec="spec-debate", kind="debate", described=long + "<b>"),)}
+    )
+    page = html.page(made)
+    within = page[page.index('<table class="systems"') : page.index("</table>")]
+    assert "options" not in within
+    assert "How each is made" in page
+    assert long + "&lt;b&gt;" in page
+
+
+def test_one_item_is_one_item() -> None:
+    assert summary.of(comparison({"a": [1.0]})).origin.startswith("1 item, 1 repeat,")
+
+
+def test_a_report_goes_to_a_narrow_file_whole() -> None:
+    held = io.StringIO()
+    table.print(against(MORE, usd=3.0), file=held)
+    assert "$300.00" in held.getvalue()
+
+
+def test_a_report_says_what_most_failures_were() -> None:
+    made = comparison({"a": [1.0, 0.0, 0.0, 0.0], "b": [1.0] * 4})
+    errors = [None, "ValueError: no\nnumber", "ValueError: no\nnumber", "KeyError: x" + "y" * 1000]
+    failed = [
+        each.model_copy(update={"status": "failed", "error": error}) if error else each
+        for each, error in zip(made.attempts, [*errors, None, None, None, None], strict=True)
+    ]
+    notes = summary.of(made.model_copy(update={"attempts": tuple(failed)})).notes
+    assert "Failed attempts, which score 0: a (3 of 4)." in notes
+    assert "a, 2 times: ValueError: no number" in notes
+    assert max(map(len, notes)) < 400
