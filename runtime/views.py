@@ -152,13 +152,15 @@ def _relevance(looks: Sequence[_Look], about: str) -> list[float]:
     wanted = _wanted(about)
     if not wanted:
         return scores
-    usual = sum(look.length for look in looks) / len(looks) if any(look.length for look in looks) else 1.0
+    counts, lengths = [look.words for look in looks], [look.length for look in looks]
+    usual = sum(lengths) / len(lengths) if any(lengths) else 1.0
+    damping = [1.2 * (0.25 + 0.75 * length / usual) for length in lengths]
     for word in wanted:
-        having = [(at, often) for at, look in enumerate(looks) if (often := look.words.get(word))]
-        if having:
-            weight = math.log(1 + (len(looks) - len(having) + 0.5) / (len(having) + 0.5))
-            for at, often in having:
-                scores[at] += weight * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * looks[at].length / usual))
+        found = [(at, often) for at, count in enumerate(counts) if (often := count.get(word))]
+        if found:
+            weight = math.log(1 + (len(looks) - len(found) + 0.5) / (len(found) + 0.5))
+            for at, often in found:
+                scores[at] += weight * often * 2.2 / (often + damping[at])
     return scores
 
 
