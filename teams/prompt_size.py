@@ -9,6 +9,7 @@ import json
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.prompts import SLOTS, Prompts
@@ -38,12 +39,12 @@ class Sizes:
     board: int
     has_past: bool
 
-    @property
+    @cached_property
     def label(self) -> int:
         """The longest name that somebody's text is shown under."""
         return 20 + max(_quoted(f"{each.name} {each.role.name}") for each in self.members)
 
-    @property
+    @cached_property
     def roster(self) -> int:
         """The list of all members, with their duties and skills."""
         return sum(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,14 @@ async def test_what_no_run_can_begin_with_is_refused_before_anything_is_spent(
     with pytest.raises(ValidationError, match=said):
         await Agent("worker", model=model).run("x", **asked)  # type: ignore[arg-type]
     assert model.requests == []
+
+
+def test_what_an_estimate_takes_grows_with_the_members_and_not_with_their_square() -> None:
+    def work(members: int) -> int:
+        team = AgentTeam.debate([f"m{at}" for at in range(members)], model=FunctionModel(lambda _: "Answer: 7"))
+        profile = cProfile.Profile()
+        profile.runcall(team.estimate, "x")
+        return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
+
+    work(2)
+    assert work(120) < 3 * work(60)
