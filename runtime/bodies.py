@@ -11,7 +11,6 @@ import json
 import math
 import weakref
 from collections.abc import Callable, Container, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -35,10 +34,29 @@ class Remembered:
     """What one log's bodies were found to be, so that none is hashed or read twice."""
 
     def __init__(self) -> None:
-        self.digests: dict[int, tuple[weakref.ref[Any], str]] = {}
+        self.digests: dict[int, Held] = {}
         self.links: dict[tuple[str | None, ...], tuple[str, bytes]] = {}
         self.values: dict[tuple[str, type], object] = {}
         self.lists: dict[tuple[str, type], tuple[object, ...]] = {}
+
+    def hold(self, value: object, digest: str) -> None:
+        """Remember what a value was found to be, for as long as it lives."""
+        held = Held(value, self._forget)
+        held.place, held.digest = id(value), digest
+        self.digests[held.place] = held
+
+    def _forget(self, held: Held) -> None:
+        if self.digests.get(held.place) is held:
+            del self.digests[held.place]
+
+
+class Held(weakref.ref[Any]):
+    """A value and its digest, in one object: there is one for each message of each conversation that goes on."""
+
+    __slots__ = ("digest", "place")
+
+    digest: str
+    place: int
 
 
 class Outgoing:
@@ -57,13 +75,11 @@ class Outgoing:
         return self._keep(value.encode("utf-8", "surrogatepass"))
 
     def kept(self, value: object) -> str:
-        digests = self.remembered.digests
-        place = id(value)
-        held = digests.get(place)
-        if held is not None and held[0]() is value and (held[1] in self.known or held[1] in self.new):
-            return held[1]
+        held = self.remembered.digests.get(id(value))
+        if held is not None and held() is value and (held.digest in self.known or held.digest in self.new):
+            return held.digest
         digest = self._keep(to_bytes(body_shape(_kept_class(value)).dump(value, self)))
-        digests[place] = weakref.ref(value, partial(_forget, digests, place)), digest
+        self.remembered.hold(value, digest)
         return digest
 
     def chain(self, values: Sequence[object]) -> list[str | None]:
@@ -180,10 +196,6 @@ def _kept_class(value: object) -> type:
         if isinstance(value, cls):
             return cls
     raise Mismatch(" or ".join(cls.__name__ for cls in KEPT), value)
-
-
-def _forget(digests: dict[int, tuple[weakref.ref[Any], str]], place: int, _: object) -> None:
-    digests.pop(place, None)
 
 
 def _link(raw: Json) -> list[str | None]:

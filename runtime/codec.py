@@ -23,10 +23,11 @@ from .batch import Batch
 from .bodies import Incoming, Outgoing, Remembered, digest_of, from_bytes, mentions, to_bytes
 from .entries import RECORDS
 from .events import AnyEvent
-from .notation import Json, Mismatch, UnknownForm, dump_free
+from .notation import Dump, Json, Mismatch, UnknownForm, dump_free
 from .shapes import shape_of
 
 _kinds: dict[str, type] = {}
+_writers: dict[type, tuple[str, Dump]] = {}
 
 
 def register(*classes: type) -> None:
@@ -85,27 +86,21 @@ class Codec:
         if isinstance(record, Unknown):
             bodies = {digest: body for digest, body in record.bodies if digest not in known}
             return Encoded(record.kind, record.data, bodies)
-        kind = getattr(record, "kind", None)
-        cls: type = type(record)
-        if not isinstance(kind, str) or _kinds.get(kind) is not cls:
-            raise LogError(f"{cls.__name__} cannot be stored; say `codec.register({cls.__name__})`")
         out = Outgoing(self._remembered, known, self.redact)
-        try:
-            data = to_bytes(shape_of(cls).dump(record, out))
-        except (Mismatch, RecursionError) as problem:
-            raise LogError(f"this {kind!r} record cannot be stored: {problem}") from None
+        kind, data = _written(record, out)
         return Encoded(kind, data, out.new)
 
     def batch(self, stream: str, records: Sequence[object], known: Container[str], expect: int | None = None) -> Batch:
         """Records as bytes, to be appended together. Raises LogError as `encode` does."""
+        out = Outgoing(self._remembered, known, self.redact)
         rows: list[tuple[str, bytes]] = []
-        bodies: dict[str, bytes] = {}
         for record in records:
-            kind, data, more = self.encode(record, known)
-            rows.append((kind, data))
-            if more:
-                bodies.update(more)
-        return Batch(stream, rows, bodies, expect)
+            if isinstance(record, Unknown):
+                rows.append((record.kind, record.data))
+                out.new.update(self.encode(record, known).bodies)
+            else:
+                rows.append(_written(record, out))
+        return Batch(stream, rows, out.new, expect)
 
     def body(self, body: bytes) -> bytes:
         """A body as it may be written: redacted, if it is text."""
@@ -204,6 +199,20 @@ def first_difference(recorded: Mapping[str, str], asked: Mapping[str, str]) -> s
 @functools.cache
 def _plain() -> Codec:
     return Codec()
+
+
+def _written(record: object, out: Outgoing) -> tuple[str, bytes]:
+    cls: type = type(record)
+    if (known := _writers.get(cls)) is None:
+        kind = getattr(record, "kind", None)
+        if not isinstance(kind, str) or _kinds.get(kind) is not cls:
+            raise LogError(f"{cls.__name__} cannot be stored; say `codec.register({cls.__name__})`")
+        known = _writers[cls] = kind, shape_of(cls).dump
+    kind, dump = known
+    try:
+        return kind, to_bytes(dump(record, out))
+    except (Mismatch, RecursionError) as problem:
+        raise LogError(f"this {kind!r} record cannot be stored: {problem}") from None
 
 
 class _Everything:

@@ -85,7 +85,8 @@ class Execution:
         self.busy = 0
         self.idle: anyio.Event | None = None
         self.pending: list[AnyEvent] = []
-        self.flushing: anyio.Lock | None = None
+        self.writing = False
+        self.written: anyio.Event | None = None
         if playback is not None:
             playback.check_decided()
             self.time = playback.start.time
@@ -121,10 +122,18 @@ class Execution:
         if self.log.instant:
             await self._write()
             return
-        if self.flushing is None:
-            self.flushing = anyio.Lock(fast_acquire=True)
-        async with self.flushing:
+        while self.writing:  # by another branch; then comes all that was recorded meanwhile, together
+            if self.written is None:
+                self.written = anyio.Event()
+            await self.written.wait()
+        self.writing = True
+        try:
             await self._write()
+        finally:
+            self.writing = False
+            if self.written is not None:
+                self.written.set()
+                self.written = None
 
     async def finish(self) -> None:
         """Write what is left, and let those who hear every run deal with it; at most seconds, also when cancelled."""

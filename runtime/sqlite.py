@@ -24,6 +24,7 @@ from .log import Watch, check_after, check_stream
 from .sqlite_engine import Engine
 from .sqlite_file import LogFile
 from .sqlite_format import Durable
+from .tickets import of_task
 
 T = TypeVar("T")
 
@@ -193,9 +194,9 @@ class SqliteLog:
         if self._engine.submit(batch):
             try:
                 # Whoever else appends in this turn of the loop comes into the same transaction.
-                await anyio.lowlevel.cancel_shielded_checkpoint()
+                await anyio.lowlevel.checkpoint()
             except anyio.get_cancelled_exc_class() as cancellation:
-                cancelled = cancellation
+                cancelled = of_task(cancellation)
         if not batch.ticket.done:
             self._engine.flush()
         return await batch.ticket.wait(cancelled)

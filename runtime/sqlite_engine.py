@@ -227,7 +227,8 @@ class Engine:
             except BaseException:
                 slow.close()
                 raise
-            self._slow, self._quick = LogFile(self.path, slow), LogFile(self.path, quick)
+            self._slow = LogFile(self.path, slow)
+            self._quick = LogFile(self.path, quick, self._slow.ends)
         return self._slow
 
     def _drain(self) -> None:

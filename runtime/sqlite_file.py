@@ -23,6 +23,12 @@ POSITIONS = 1 << 32
 MANY = 10_000
 """How many streams' ends are remembered, before all are forgotten."""
 
+AT_ONCE = 32
+"""The most rows in a statement. Few sizes of statements: the connection remembers how the last 128 are done."""
+
+Ends = dict[str, tuple[int, int]]
+"""Of each stream where it stands among all records, and its last position."""
+
 
 class Row(NamedTuple):
     """A record as it stands in the file."""
@@ -35,31 +41,33 @@ class Row(NamedTuple):
 class LogFile:
     """One connection to a log's file. It must not be used by two threads at once."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, ends: Ends | None = None) -> None:
+        """ends: what another connection of this process, which never writes at the same time, knows of the file."""
         self.path, self._connection = path, connection
-        self._ends: dict[str, tuple[int, int]] = {}
+        self.ends: Ends = {} if ends is None else ends
 
     def write(self, batches: Sequence[Batch]) -> None:
         """Write batches in their order, in one transaction; sets `head` or `conflict` of each. Raises sqlite3.Error."""
         try:
-            self._write(batches, self._ends)
+            self._write(batches)
         except sqlite3.IntegrityError:
             # A position that was thought to be free is taken: somebody else has written since. Once more, reading
             # inside the transaction where the streams end.
-            self._ends.clear()
-            self._write(batches, self._ends)
+            for batch in batches:
+                self.ends.pop(batch.stream, None)
+            self._write(batches)
 
-    def _write(self, batches: Sequence[Batch], ends: dict[str, tuple[int, int]]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _write(self, batches: Sequence[Batch]) -> None:
+        ends = self.ends
+        if doubtful := _doubtful(batches, ends):
+            self._begin()
         try:
+            grown = self._found(doubtful, batches)
             rows: list[tuple[object, ...]] = []
             bodies: dict[str, bytes] = {}
-            grown: dict[str, tuple[int, int]] = {}
             for batch in batches:
                 if batch.stream:
-                    place, head = grown.get(batch.stream) or ends.get(batch.stream) or self._end_of(batch)
-                    if batch.stream not in grown and (not batch.rows or batch.expect not in (None, head)):
-                        place, head = self._end_of(batch)  # a conflict must be with what is really there
+                    place, head = grown.get(batch.stream) or ends[batch.stream]
                     batch.head, batch.conflict = head, None
                     if batch.expect is not None and batch.expect != head:
                         batch.conflict = LogConflict(batch.stream, expected=batch.expect, actual=head)
@@ -71,18 +79,22 @@ class LogFile:
                         batch.head, grown[batch.stream] = head, (place, head)
                 if batch.bodies:
                     bodies.update(batch.bodies)
-            if bodies:
-                self._insert(_BODIES, [(bytes.fromhex(digest), body) for digest, body in bodies.items()])
-            if rows:
-                self._insert(_RECORDS, rows)
-            self._connection.execute("COMMIT")
+            kept = [(bytes.fromhex(digest), body) for digest, body in bodies.items()]
+            if not doubtful and ((kept and rows) or max(len(kept), len(rows)) > AT_ONCE):
+                self._begin()  # else it is one statement, which is a transaction by itself
+            self._insert(_BODIES, kept)
+            self._insert(_RECORDS, rows)
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
         if len(ends) > MANY:
             ends.clear()
-        ends.update(grown)
+        for stream, (place, head) in grown.items():
+            if head:
+                ends[stream] = place, head
 
     def rows(self, stream: str, after: int, limit: int) -> list[Row]:
         """Records after a position, in order, at most so many.
@@ -153,14 +165,32 @@ class LogFile:
         """Let go of the file."""
         self._connection.close()
 
-    def _end_of(self, batch: Batch) -> tuple[int, int]:
-        place = self._place(batch.stream)
-        if place is None:
-            if not batch.rows or batch.expect:
-                return 0, 0
-            cursor = self._connection.execute("INSERT INTO streams (name) VALUES (?)", (batch.stream,))
-            return (cursor.lastrowid or 0) * POSITIONS, 0
-        return place, self._end(place)
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _found(self, names: Sequence[str], batches: Sequence[Batch]) -> Ends:
+        """Where streams stand and end in the file, in a transaction; those that will be written to are made."""
+        found: Ends = {}
+        for at in range(0, len(names), AT_ONCE):
+            some = names[at : at + AT_ONCE]
+            found |= {
+                name: (number * POSITIONS, 0 if last is None else last - number * POSITIONS)
+                for name, number, last in self._connection.execute(
+                    f"SELECT name, id, (SELECT max(at) FROM records WHERE at > id * {POSITIONS} AND "
+                    f"at < (id + 1) * {POSITIONS}) FROM streams WHERE name IN ({', '.join('?' * len(some))})",
+                    some,
+                )
+            }
+        missing = dict.fromkeys(name for name in names if name not in found)
+        if not missing:
+            return found
+        made = [each.stream for each in batches if each.stream in missing and each.rows and not each.expect]
+        if made:
+            (last,) = self._connection.execute("SELECT max(id) FROM streams").fetchone()
+            new = {name: (last or 0) + number for number, name in enumerate(dict.fromkeys(made), 1)}
+            self._insert(_STREAMS, [(number, name) for name, number in new.items()])
+            found |= {name: (number * POSITIONS, 0) for name, number in new.items()}
+        return dict.fromkeys(missing, (0, 0)) | found
 
     def _place(self, stream: str) -> int | None:
         found = self._connection.execute("SELECT id FROM streams WHERE name = ?", (stream,)).fetchone()
@@ -172,25 +202,42 @@ class LogFile:
         ).fetchone()[0]
         return 0 if last is None else last - place
 
-    def _insert(self, statements: dict[int, str], rows: Sequence[tuple[object, ...]]) -> None:
+    def _insert(self, statements: Statements, rows: Sequence[tuple[object, ...]]) -> None:
         # Few statements rather than one a row: each gives the interpreter away, and a busy loop gives it back late.
-        if len(rows) == 1:
-            self._connection.execute(statements[1], rows[0])
-            return
-        at = 0
-        while at < len(rows):
-            count = next(size for size in statements if at + size <= len(rows))
-            self._connection.execute(statements[count], [value for row in rows[at : at + count] for value in row])
-            at += count
+        for at in range(0, len(rows), AT_ONCE):
+            some = rows[at : at + AT_ONCE]
+            self._connection.execute(statements[len(some)], [value for row in some for value in row])
 
 
-def _statements(start: str, columns: int) -> dict[int, str]:
-    row = "(" + ", ".join("?" * columns) + ")"
-    return {size: start + ", ".join([row] * size) for size in (64, 16, 4, 1)}
+def _doubtful(batches: Sequence[Batch], ends: Ends) -> list[str]:
+    """The streams of which only the file can tell where they end; a conflict must be with what is really there."""
+    seen: set[str] = set()
+    doubtful: list[str] = []
+    for batch in batches:
+        stream = batch.stream
+        if stream and stream not in seen:
+            seen.add(stream)
+            end = ends.get(stream)
+            if end is None or not batch.rows or batch.expect not in (None, end[1]):
+                doubtful.append(stream)
+    return doubtful
 
 
-_BODIES = _statements("INSERT OR IGNORE INTO bodies VALUES ", 2)
-_RECORDS = _statements("INSERT INTO records VALUES ", 4)
+class Statements(dict[int, str]):
+    """One statement for each number of rows, made when it is needed."""
+
+    def __init__(self, start: str, columns: int) -> None:
+        super().__init__()
+        self._start, self._row = start, "(" + ", ".join("?" * columns) + ")"
+
+    def __missing__(self, rows: int) -> str:
+        made = self[rows] = self._start + ", ".join([self._row] * rows)
+        return made
+
+
+_STREAMS = Statements("INSERT INTO streams VALUES ", 2)
+_BODIES = Statements("INSERT OR IGNORE INTO bodies VALUES ", 2)
+_RECORDS = Statements("INSERT INTO records VALUES ", 4)
 
 
 def _sum(kind: str, data: bytes) -> int:

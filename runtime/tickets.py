@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, cast
@@ -44,17 +45,23 @@ class Ticket(Generic[T]):
     async def wait(self, cancelled: BaseException | None = None) -> T:
         """Wait for the answer, through a cancellation too: whoever asked learns what has become of it.
 
-        An asyncio task that was cancelled by itself, not by a scope, waits as well and is then cancelled, because of
-        the error if there was one. cancelled: such a cancellation that came before.
+        A scope's cancellation comes back at the next moment at which its task waits. An asyncio task that was
+        cancelled by itself, not by a scope, is cancelled in the end, because of the error if there was one.
+        cancelled: such a cancellation that came before.
         """
         if not self.done:
             event = self._event()
-            with anyio.CancelScope(shield=True):
-                while not self.done:
-                    try:
-                        await event.wait()
-                    except anyio.get_cancelled_exc_class() as cancellation:
-                        cancelled = cancellation
+            try:
+                # A shield costs as much as all the rest, and is seldom needed.
+                await event.wait()
+            except anyio.get_cancelled_exc_class() as cancellation:
+                cancelled = cancelled or of_task(cancellation)
+                with anyio.CancelScope(shield=True):
+                    while not self.done:
+                        try:
+                            await event.wait()
+                        except anyio.get_cancelled_exc_class() as another:
+                            cancelled = another
         if cancelled is not None:
             raise cancelled from self._failure
         return self.result()
@@ -80,6 +87,15 @@ class Ticket(Generic[T]):
             wake = self._wake
         if wake is not None:
             wake()
+
+
+def of_task(cancellation: BaseException) -> BaseException | None:
+    """The cancellation that was caught, if it does not come again: an asyncio task's own, not that of a scope."""
+    if anyio.current_effective_deadline() > -math.inf:
+        return cancellation
+    # A scope is cancelled. Scopes of asyncio say so; a task that was cancelled too, at the same moment, says nothing.
+    in_asyncio = hasattr(anyio.lowlevel.current_token().native_token, "call_soon_threadsafe")
+    return cancellation if in_asyncio and not cancellation.args else None
 
 
 def waker(event: anyio.Event) -> Callable[[], None]:
