@@ -91,11 +91,8 @@ class Ticket(Generic[T]):
 
 def of_task(cancellation: BaseException) -> BaseException | None:
     """The cancellation that was caught, if it does not come again: an asyncio task's own, not that of a scope."""
-    if anyio.current_effective_deadline() > -math.inf:
-        return cancellation
-    # A scope is cancelled. Scopes of asyncio say so; a task that was cancelled too, at the same moment, says nothing.
-    in_asyncio = hasattr(anyio.lowlevel.current_token().native_token, "call_soon_threadsafe")
-    return cancellation if in_asyncio and not cancellation.args else None
+    # When both come at once the scope, at its end, lets the task's own go on.
+    return None if anyio.current_effective_deadline() == -math.inf else cancellation
 
 
 def waker(event: anyio.Event) -> Callable[[], None]:
