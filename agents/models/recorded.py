@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -143,8 +144,13 @@ class RecordedModel:
         return FREE
 
     def __repr__(self) -> str:
-        held = f"{len(self._held)} answers" if self._cassette is None else repr(self._cassette)
-        return f"RecordedModel({held})"
+        if self._cassette is not None:
+            return f"RecordedModel({self._cassette!r})"
+        # Which answers, too: a comparison tells by it whether a system is the one that it knows.
+        said = hashlib.sha256()
+        for part in (*sorted(self._held.items(), key=lambda each: each[0]), sorted(self.members.items())):
+            said.update(repr(part).encode("utf-8", "surrogatepass"))
+        return f"RecordedModel({len(self._held)} answers, {said.hexdigest()[:12]})"
 
     def _find(self, request: Request) -> str | Completion:
         about = request.about

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal
@@ -143,7 +144,18 @@ class SimulatedModel:
             yield delta
 
     def __repr__(self) -> str:
-        return f"SimulatedModel({self._habits.mind.skill!r}, seed={self._habits.seed})"
+        # Whatever makes it answer otherwise: a comparison tells by it whether a system is the one that it knows.
+        habits = self._habits
+        held = {**vars(habits.mind), **vars(habits.conduct), **vars(habits)}
+        said = [f"{name}={held[name]!r}" for name, usual in _usual().items() if held[name] != usual]
+        return f"SimulatedModel({', '.join([repr(habits.mind.skill), *said])}, seed={habits.seed})"
+
+
+def _usual() -> dict[str, object]:
+    """The defaults of all settings but those that stand in every repr, or that questions decide."""
+    apart = ("self", "skill", "options", "answers", "seed")
+    given = inspect.signature(SimulatedModel.__init__).parameters
+    return {name: each.default for name, each in given.items() if name not in apart} | {"latency": (0.0, 0.0)}
 
 
 def _chance(name: str, value: float) -> float:
