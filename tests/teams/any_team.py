@@ -106,16 +106,9 @@ EXAMPLES: dict[str, Callable[[object], AgentTeam]] = {
     "ledger": lambda model: AgentTeam.ledger("ada", ["bob", "cy"], max_steps=5, max_stalls=1, model=model),
     "blackboard": lambda model: AgentTeam.blackboard(["ada", "bob", "cy"], decider="dee", max_turns=4, model=model),
     "market": lambda model: AgentTeam.market(["ada", "bob", "cy"], winners=2, verifier="vic", model=model),
-    "vote": lambda model: AgentTeam.vote(["ada", "bob"], 5, early=False, model=model),
-    "mixture": lambda model: AgentTeam.mixture(["ada", "bob", "cy"], "agg", layers=3, proposals=3, model=model),
-    "reflect": lambda model: AgentTeam.reflect("ada", "vic", rounds=2, model=model),
-    "adaptive": lambda model: AgentTeam.adaptive(["ada", "bob", "cy"], 4, model=model),
-    "router": lambda model: AgentTeam.router("ria", ["ada", "bob", "cy"], top=2, fallback="fay", model=model),
-    "handoff": lambda model: AgentTeam.handoff(["ada", "bob", "cy"], max_handoffs=3, model=model),
-    "map_reduce": lambda model: AgentTeam.map_reduce(["ada", "bob"], "red", split="lines", max_pieces=3, model=model),
-    "ledger": lambda model: AgentTeam.ledger("ada", ["bob", "cy"], max_steps=4, model=model),
-    "blackboard": lambda model: AgentTeam.blackboard(["ada", "bob", "cy"], bids=True, decider="dee", model=model),
-    "market": lambda model: AgentTeam.market(["ada", "bob", "cy"], model=model),
-    "panel": lambda model: AgentTeam.panel(["ada", "bob"], candidates={"one": "7", "two": "8"}, model=model),
+    "vote of two": lambda model: AgentTeam.vote(["ada", "bob"], 5, early=False, model=model),
+    "map_reduce by lines": lambda model: AgentTeam.map_reduce(["ada"], "red", split="lines", max_pieces=3, model=model),
+    "blackboard with bids": lambda model: AgentTeam.blackboard(["ada", "bob"], bids=True, decider="dee", model=model),
+    "market of one": lambda model: AgentTeam.market(["ada", "bob", "cy"], model=model),
 }
-"""A team of each kind, over a model."""
+"""A team of each kind, over a model; some kinds in more ways than one, after the kind's name."""
