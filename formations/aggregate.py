@@ -126,9 +126,9 @@ def vote(rule: Rule, run: TeamRun, answers: Sequence[Outcome]) -> Answer:
     """
     counted = count(answers, rule, Equivalence(), eligible=len(run.members), seed=run.seed)
     run.record(counted, 0)
-    if counted.decision.winner is None:
+    if (winner := counted.decision.winner) is None:
         return Answer(undecided_text(counted.decision), status="undecided", decision=counted.decision)
-    return Answer(counted.text_of(counted.decision.winner), status="completed", decision=counted.decision)
+    return Answer(counted.text_of(winner), counted.output_of(winner), decision=counted.decision)
 
 
 def _aggregator(members: Sequence[Member], answers: Sequence[Outcome] = ()) -> Member:

@@ -230,7 +230,8 @@ class BoardWork:
         decision, leader = counted.decision, counted.leader
         if decision.winner is not None:
             author = counted.author_of(decision.winner)
-            return Answer(counted.text_of(decision.winner), decision=decision, author=author)
+            text, output = counted.text_of(decision.winner), counted.output_of(decision.winner)
+            return Answer(text, output, decision=decision, author=author)
         text = undecided_text(decision) if leader is None else counted.text_of(leader)
         return Answer(text, status="undecided", decision=decision)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .base import Outcome
-from .stated import answered, confidence, said
+from .stated import answered, confidence, said, typed
 from .voting import Ballot, BucketedConfidence, Decision, Equivalence, Rule
 
 
@@ -39,6 +39,10 @@ class Counted:
     def text_of(self, choice: str) -> str:
         """The full answer of that member."""
         return said(self.outcomes[self.author_of(choice)])
+
+    def output_of(self, choice: str) -> object:
+        """What that member answered as the validated object of its own type; None when it has none."""
+        return typed(self.outcomes[self.author_of(choice)])
 
 
 def count(

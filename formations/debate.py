@@ -17,7 +17,7 @@ from .discussion import Discussion
 from .judging import PANEL, judged
 from .rounds import Deliberation
 from .rule_field import RuleField
-from .stated import said
+from .stated import said, typed
 from .team_run import TeamRun
 from .views import cut
 from .voting import Ballot, Plurality, Rule
@@ -173,7 +173,9 @@ class Debate(Deliberation):
         if decision.winner is None:
             return Answer("" if counted is None else counted.text, status="undecided", decision=decision)
         text, author = talk.candidates[decision.winner]
-        return Answer(text, decision=decision, author=author)
+        last = talk.counted.outcomes.get(author)
+        output = typed(last) if last is not None and said(last) == text else None
+        return Answer(text, output, decision=decision, author=author)
 
     def _hub(self, talk: Discussion) -> Answer:
         """The hub's last answer, whatever the others say."""
@@ -186,7 +188,8 @@ class Debate(Deliberation):
             return replace(answer, status="partial")
         decision = Plurality().decide([Ballot(choice, voter=hub)], seed=talk.run.seed)
         talk.run.decided(decision)
-        return Answer(said(counted.outcomes[hub]), decision=decision, author=hub)
+        last = counted.outcomes[hub]
+        return Answer(said(last), typed(last), decision=decision, author=hub)
 
 
 def _panel(members: Sequence[Member]) -> list[Member]:

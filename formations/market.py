@@ -242,7 +242,8 @@ class _Trade:
                 text = undecided_text(decision) if leader is None else counted.text_of(leader)
                 return Answer(text, status="undecided", decision=decision)
             author = counted.author_of(decision.winner)
-            answer = Answer(counted.text_of(decision.winner), decision=decision, author=author)
+            text, output = counted.text_of(decision.winner), counted.output_of(decision.winner)
+            answer = Answer(text, output, decision=decision, author=author)
         value = known.get(answer.author)
         if value is None or value >= formation.accept:
             return answer

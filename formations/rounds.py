@@ -323,13 +323,11 @@ class Deliberation(Gathering):
     def answer(self, counted: Counted) -> Answer | None:
         """The answer that a count (`counted`) stands for; undecided when it is not decided."""
         decision = counted.decision
-        if decision.winner is not None:
-            return Answer(
-                counted.text_of(decision.winner), decision=decision, author=counted.author_of(decision.winner)
-            )
-        if not counted.outcomes:
+        if decision.winner is None and not counted.outcomes:
             return None
-        leader = counted.leader
+        leader = counted.leader if decision.winner is None else decision.winner
+        status = "undecided" if decision.winner is None else "completed"
         if leader is None:
-            return Answer(undecided_text(decision), status="undecided", decision=decision)
-        return Answer(counted.text_of(leader), status="undecided", decision=decision, author=counted.author_of(leader))
+            return Answer(undecided_text(decision), status=status, decision=decision)
+        text, output, author = counted.text_of(leader), counted.output_of(leader), counted.author_of(leader)
+        return Answer(text, output, status=status, decision=decision, author=author)

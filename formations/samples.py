@@ -13,6 +13,7 @@ from phalanx.errors import ConfigurationError, ValidationError
 
 from .base import Answer, Member, Outcome
 from .count import Counted, undecided_text
+from .stated import typed
 from .team_run import Job, TeamRun, Until
 from .voting import Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
 from .voting.composed import AllOf, AnyOf, parts_of, written
@@ -151,7 +152,7 @@ def answer_of(counted: Counted) -> Answer | None:
     if leader is None:
         return Answer(undecided_text(decision), status=status, decision=decision)
     outcome = counted.outcomes[counted.author_of(leader)]
-    return Answer(outcome.text, status=status, decision=decision, author=outcome.member)
+    return Answer(outcome.text, typed(outcome), status=status, decision=decision, author=outcome.member)
 
 
 def ahead(stop: StopRule, answers: Answers, most: int) -> int:

@@ -65,12 +65,17 @@ def stated(outcome: Outcome) -> Stated | None:
     return output if isinstance(output, Stated) else None
 
 
+def typed(outcome: Outcome) -> object:
+    """An outcome's answer as an object of the member's own type; None for text, and for a shape of the formation's."""
+    return None if outcome.answer is None or stated(outcome) is not None else outcome.answer.output
+
+
 def said(outcome: Outcome) -> str:
     """An outcome's answer as people read it: a typed one as its reasons and then the answer."""
-    typed = stated(outcome)
-    if typed is None:
+    told = stated(outcome)
+    if told is None:
         return outcome.text
-    return f"{typed.reasoning}\nAnswer: {typed.answer}" if typed.answer.strip() else typed.reasoning
+    return f"{told.reasoning}\nAnswer: {told.answer}" if told.answer.strip() else told.reasoning
 
 
 def answered(outcome: Outcome) -> str | None:

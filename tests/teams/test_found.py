@@ -7,9 +7,10 @@ import pstats
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from phalanx import Agent, AgentTeam, SpecError, SqliteLog, TeamResult, ValidationError
-from phalanx.messages import Completion, ToolCall
+from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Warned
 from phalanx.testing import FunctionModel, ScriptedModel
 
@@ -100,3 +101,38 @@ def test_what_an_estimate_takes_grows_with_the_members_and_not_with_their_square
 
     work(2)
     assert work(120) < 3 * work(60)
+
+
+class City(BaseModel):
+    name: str
+    people: int
+
+
+VOTES = {
+    "consensus": lambda members: AgentTeam.consensus(members),
+    "debate": lambda members: AgentTeam.debate(members, trigger="always"),
+    "a star whose hub decides": lambda members: AgentTeam.debate(members, topology="star", decide="hub"),
+    "vote": lambda members: AgentTeam.vote(members, samples=3),
+    "adaptive": lambda members: AgentTeam.adaptive(members),
+    "parallel": lambda members: AgentTeam.parallel(members, aggregation="majority_vote"),
+    "flat": lambda members: AgentTeam.flat(members, aggregation="majority_vote"),
+}
+
+
+@pytest.mark.parametrize("kind", VOTES)
+async def test_a_vote_over_typed_answers_gives_the_winner_as_an_object(kind: str) -> None:
+    def reply(request: Request) -> str:
+        assert request.about is not None
+        return f'{{"name": "Paris", "people": {1 if request.about.member == "cleo" else 2}}}'
+
+    members = [Agent("worker", name=name, output=City, model=FunctionModel(reply)) for name in ("ada", "bob", "cleo")]
+    result = await VOTES[kind](members).run("The largest city of France?")
+    assert result.status == "completed"
+    assert result.output == City(name="Paris", people=2)
+
+
+async def test_a_shape_that_a_debate_asks_for_itself_is_no_output_of_the_team() -> None:
+    said = '{"reasoning": "It is so.", "answer": "7", "confidence": 0.9}'
+    team = AgentTeam.debate(["a", "b"], confidence="typed", model=FunctionModel(lambda _: said))
+    result = await team.run("x")
+    assert result.output == result == "It is so.\nAnswer: 7"
