@@ -117,7 +117,8 @@ class Funds:
         given: float | None = getattr(self.budget, unit)
         if given is None:
             return None
-        return given - ((self._part(unit) or 0.0) if self.cut_off else self._used(unit))
+        # Nothing is left, and not less, where an earlier call with a larger budget spent more than this one has.
+        return max(0.0, given - ((self._part(unit) or 0.0) if self.cut_off else self._used(unit)))
 
     def _used(self, unit: str) -> float:
         return math.fsum(_amount(each, unit) for each in self._development.values())

@@ -23,6 +23,7 @@ from phalanx.formations.consensus import Consensus
 from phalanx.formations.debate import Debate
 from phalanx.formations.hierarchical import Hierarchical
 from phalanx.formations.vote import Vote
+from phalanx.messages import Completion, Request
 from phalanx.runtime.log import MemoryLog
 from tests.benchmarks.staff import Office, sums
 from tests.benchmarks.theory import questions
@@ -98,10 +99,11 @@ async def test_a_formation_that_surely_changes_nothing_is_dropped_as_tied_and_de
 
 
 async def test_nothing_is_claimed_when_the_questions_are_too_few() -> None:
-    found = await search(questions(5, 40), debaters(), model=yes_or_no(0.6), formations=[Vote(samples=3), Consensus()])
+    found = await search(questions(6, 40), debaters(), model=yes_or_no(0.6), formations=[Vote(samples=3), Consensus()])
     assert (found.outcome, found.winner) == ("undecided", None)
     assert found.text.startswith("Nothing can be told")
     assert found.verdict is not None
+    assert found.verdict.difference.value > 0.1
     assert found.verdict.more_items is not None
 
 
@@ -121,7 +123,7 @@ async def test_members_that_differ_are_each_tried_alone_and_the_best_is_what_a_f
 
 async def test_all_that_are_left_do_the_same_questions_and_no_cluster_is_cut() -> None:
     items = [
-        TaskItem(id=f"q{at}", question=f"Question {at}?", gold="yes", cluster=f"page {at // 5}") for at in range(100)
+        TaskItem(id=f"q{at}", question=f"Question {at}?", gold="yes", cluster=f"page {at // 7}") for at in range(105)
     ]
     log = MemoryLog()
     found = await search(
@@ -129,7 +131,7 @@ async def test_all_that_are_left_do_the_same_questions_and_no_cluster_is_cut() -
         formations=[Vote(samples=3), Vote(samples=5), Consensus(), Debate(rounds=1)],
     )  # fmt: skip
     assert len(found.looks) >= 2
-    assert all(look % 5 == 0 for look in found.looks)
+    assert all(look % 7 == 0 for look in found.looks)
     counts = [each.items for each in found.tried]
     assert set(counts) <= set(found.looks)
     development, proof = await held(log, "development"), await held(log, "held out")
@@ -138,7 +140,7 @@ async def test_all_that_are_left_do_the_same_questions_and_no_cluster_is_cut() -
         if choice.rung is not None:
             assert choice.items == found.looks[choice.rung - 1]
     assert found.tried[0].accuracy is not None
-    assert found.tried[0].accuracy.clusters == found.tried[0].items // 5
+    assert found.tried[0].accuracy.clusters == found.tried[0].items // 7
 
 
 def test_looking_after_every_question_drops_the_best_as_worse_in_at_most_one_of_twenty_searches() -> None:
@@ -186,10 +188,11 @@ FORMATIONS: dict[str, FormationModel] = {"vote": Vote(samples=4), "debate": Deba
 
 @pytest.mark.parametrize("calls", [60, 100, 237])
 async def test_the_budget_is_never_overspent_and_a_part_is_kept_for_the_proof(calls: int) -> None:
-    office = Office(lambda _, number: 0 if number % 3 == 0 else None)
-    found = await search(sums(60), team_of(office), formations=FORMATIONS, budget=Limits(calls=calls))
+    log, office = MemoryLog(), Office(lambda _, number: 0 if number % 3 == 0 else None)
+    found = await search(sums(60), team_of(office), formations=FORMATIONS, budget=Limits(calls=calls), log=log)
     assert office.calls <= calls
     assert found.spent.calls == office.calls
+    assert sum(each.calls * each.items for each in found.tried) <= 0.6 * calls
     assert found.confirmation is not None
     assert found.stopped is not None
     assert "the budget paid for" in found.stopped
@@ -203,6 +206,25 @@ async def test_other_limits_hold_too(limit: dict[str, float]) -> None:
     assert found.stopped is not None
     assert found.spent.tokens <= limit.get("tokens", 1e9)
     assert anyio.current_time() - begun <= limit.get("seconds", 1e9) + 1e-6
+
+
+async def test_a_limit_holds_where_later_calls_are_dearer_than_the_first_ones() -> None:
+    office = Growing()
+    found = await search(sums(60), team_of(office), formations=FORMATIONS, budget={"tokens": 8000}, concurrency=2)
+    assert 2000 < office.tokens <= 8000
+    assert found.stopped is not None
+
+
+class Growing(Office):
+    """Whose answers become nine times as long after the first eighty calls."""
+
+    tokens = 0
+
+    async def answer(self, request: Request) -> Completion:
+        self.words = 10 if self.calls < 80 else 90
+        said = await super().answer(request)
+        self.tokens += said.usage.tokens
+        return said
 
 
 async def test_a_budget_that_pays_for_no_question_is_refused_before_anything_is_spent() -> None:
@@ -246,6 +268,16 @@ async def one_search(office: Office, log: MemoryLog) -> Search:
     """Formations of which one costs twice the other, under a budget that is enough for all."""
     formations: dict[str, FormationModel] = {"vote": Vote(samples=8), "debate": Debate(rounds=1, trigger="always")}
     return await search(sums(40), team_of(office), formations=formations, budget={"calls": 900}, log=log, concurrency=3)
+
+
+async def test_going_on_with_a_smaller_budget_than_was_spent_asks_nobody_more() -> None:
+    log, office = MemoryLog(), Office()
+    formations: dict[str, FormationModel] = {"vote": Vote(samples=4)}
+    await search(sums(20), team_of(office), formations=formations, log=log)
+    asked = office.calls
+    found = await search(sums(20), team_of(office), formations=formations, log=log, budget={"calls": 30})
+    assert office.calls == asked
+    assert found.stopped is not None
 
 
 async def test_held_out_questions_confirm_once_and_nothing_else_afterwards() -> None:
