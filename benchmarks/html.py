@@ -131,7 +131,7 @@ def _how(summary: Summary) -> str:
 
 
 def _alerts(summary: Summary) -> str:
-    told = [simulated(summary.simulated)] if summary.simulated else []
+    told = [simulated(summary.simulated, all_of=len(summary.standings))] if summary.simulated else []
     if summary.stopped is not None:
         told.append(f"This comparison ended early: {summary.stopped}.")
     return "".join(f'<p class="alert" role="note">{_safe(words)}</p>' for words in told)

@@ -20,7 +20,7 @@ def of(summary: Summary) -> str:
     """
     parts = [f"## {_plain(summary.name)}", _plain(f"{summary.tasks}: {summary.origin}.")]
     if summary.simulated:
-        parts.append(f"**{_plain(simulated(summary.simulated))}**")
+        parts.append(f"**{_plain(simulated(summary.simulated, all_of=len(summary.standings)))}**")
     parts += [_plain(words) for words in conclusions(summary)]
     parts.append(_systems(summary))
     if summary.findings:

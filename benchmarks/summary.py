@@ -167,7 +167,7 @@ def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = N
     """
     check_level(level)
     groups = group(comparison)
-    chosen = _unit(groups, unit)
+    chosen = unit_of(groups, unit)
     run = [each for each in groups if each.scores]
     labels = run[0].labels if run else {}
     standings = tuple(_standing(each, comparison, chosen, level) for each in groups)
@@ -196,7 +196,11 @@ def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = N
     )
 
 
-def _unit(groups: Sequence[Grouped], wanted: CostUnit | None) -> CostUnit:
+def unit_of(groups: Sequence[Grouped], wanted: CostUnit | None = None) -> CostUnit:
+    """What counts as cost: US dollars where every price is known and something was paid, else tokens, else calls.
+
+    groups: the attempts. wanted: a unit to take instead. Raises ValidationError when that is not known of an attempt.
+    """
     run = [each for each in groups if each.scores]
     if wanted is not None:
         if wanted not in AN_ITEM:
@@ -275,6 +279,14 @@ def _findings(run: Sequence[Grouped], comparison: Comparison, unit: CostUnit, le
             seed=comparison.seed,
         )
         verdicts.append((found, baseline))
+    return as_family(verdicts, unit, level=level)
+
+
+def as_family(verdicts: Sequence[tuple[Verdict, bool]], unit: CostUnit, *, level: float = 0.95) -> tuple[Finding, ...]:
+    """Verdicts that are read together, with p-values adjusted for all of them (Holm 1979), in words.
+
+    verdicts: each with whether it is against a baseline. unit: what counts as cost. level: of the intervals.
+    """
     adjusted = holm({str(place): verdict.p_value for place, (verdict, _) in enumerate(verdicts)})
     findings = []
     for place, (verdict, baseline) in enumerate(verdicts):

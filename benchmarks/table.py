@@ -70,7 +70,7 @@ def _write(summary: Summary, console: Console) -> None:
     line(f"{summary.name}: {summary.tasks}", "bold")
     line(summary.origin, "dim")
     if summary.simulated:
-        line(simulated(summary.simulated), "yellow")
+        line(simulated(summary.simulated, all_of=len(summary.standings)), "yellow")
     for words in conclusions(summary):
         line(words, "bold")
     for table in _systems(summary, console):
@@ -186,6 +186,8 @@ def told(diagnosis: Diagnosis) -> list[str]:
         words.append(f"Round {turn.before} to {turn.after}, members' answers: {inequality(turn.members)}")
     if diagnosis.rounds:
         words.append(f"Vote of the drafts to the final answer: {inequality(diagnosis.decided)}")
+    if diagnosis.turns or diagnosis.rounds:
+        words.append("Here c(1−a) is the share of all answers that were corrected, e·a the share that were spoilt.")
     if diagnosis.talked is not None:
         won = diagnosis.talked
         words.append(

@@ -122,9 +122,13 @@ def sentence(verdict: Verdict, unit: CostUnit) -> str:
     return f"{verdict.a} is {verdict.kind} than {verdict.b} by {size} {at}."
 
 
-def simulated(names: Sequence[str]) -> str:
-    """That the answers of these systems are made up, which every report says first."""
-    return f"SIMULATED: no model was asked; dice answered for {', '.join(names)}. These numbers say nothing of a model."
+def simulated(names: Sequence[str], *, all_of: int) -> str:
+    """That members of these systems make their answers up, which every report says first.
+
+    names: of the systems. all_of: how many systems there are.
+    """
+    where = "" if len(names) == all_of else f" in {', '.join(names)}"
+    return f"SIMULATED: members' answers were made up by dice{where}. Such numbers say nothing of a model."
 
 
 def facts(verdict: Verdict) -> str:

@@ -12,11 +12,10 @@ from typing import TypeVar
 import anyio
 
 from phalanx.benchmarks import summary, table
-from phalanx.benchmarks.record import Attempt, Comparison
-from phalanx.benchmarks.statistics.sampling import item_means
-from phalanx.benchmarks.statistics.verdict import Verdict
-from phalanx.benchmarks.statistics.verdict import compare as verdict_of
+from phalanx.benchmarks.between import between, same_items
+from phalanx.benchmarks.record import Comparison
 from phalanx.benchmarks.store import comparison_names, read_comparison
+from phalanx.benchmarks.wording import facts
 from phalanx.runtime.log import Log
 from phalanx.runtime.sqlite import SqliteLog
 from phalanx.settings import nearest
@@ -130,23 +129,17 @@ def compare_kept(a: str, b: str, *, as_json: bool) -> int:
 
     first, second = _read(read)
     pairs = _pairs(first, second)
-    known = {item.id: item for item in second.items}
-    same = [item for item in first.items if known.get(item.id) == item]
-    clusters = None if all(item.cluster is None for item in same) else {item.id: item.cluster for item in same}
-    found = []
-    for mine, theirs in pairs:
-        verdict = _verdict(first, mine, second, theirs, [item.id for item in same], clusters)
-        if verdict is not None:
-            found.append(verdict)
+    same, found = same_items(first, second), between(first, second, pairs)
     if not found:
         raise WrongUse(f"{first.name!r} and {second.name!r} share no question that both have answered")
     if left := len(first.items) + len(second.items) - 2 * len(same):
         say(f"{left} questions are not in both, or not the same in both; they are left out")
     if as_json:
-        sys.stdout.write(json_line([each.model_dump(mode="json") for each in found]) + "\n")
+        sys.stdout.write(json_line([each.verdict.model_dump(mode="json") for each in found]) + "\n")
     else:
         for each in found:
-            print(one_line(str(each)))
+            print(one_line(each.text))
+            print(one_line(f"  {facts(each.verdict)}{summary.detectable(each)}"))
     return COMPLETED
 
 
@@ -161,37 +154,6 @@ def _pairs(first: Comparison, second: Comparison) -> list[tuple[str, str]]:
     raise WrongUse(
         f"{first.name!r} and {second.name!r} have no system of the same name: {', '.join(mine)}; {', '.join(theirs)}"
     )
-
-
-def _verdict(
-    first: Comparison, mine: str, second: Comparison, theirs: str, items: list[str],
-    clusters: dict[str, str | None] | None,
-) -> Verdict | None:  # fmt: skip
-    ours, others = _of(first, mine), _of(second, theirs)
-    shared = [item for item in items if item in ours and item in others]
-    if not shared:
-        return None
-    means = [item_means((each.item, each.score) for item in shared for each in made[item]) for made in (ours, others)]
-    costs = [[_cost(made[item]) for item in shared] for made in (ours, others)]
-    return verdict_of(
-        [means[0][item] for item in shared], [means[1][item] for item in shared],
-        names=(f"{first.name} {mine}", f"{second.name} {theirs}"), costs_a=costs[0], costs_b=costs[1],
-        clusters=None if clusters is None else [clusters[item] or f"item {item}" for item in shared],
-        margin=first.margin, seed=first.seed,
-    )  # fmt: skip
-
-
-def _of(made: Comparison, system: str) -> dict[str, list[Attempt]]:
-    found: dict[str, list[Attempt]] = {}
-    for each in made.attempts:
-        if each.system == system:
-            found.setdefault(each.item, []).append(each)
-    return found
-
-
-def _cost(attempts: list[Attempt]) -> float | None:
-    costs = [each.usd for each in attempts]
-    return None if None in costs else sum(cost for cost in costs if cost is not None) / len(costs)
 
 
 def _found(given: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+import pytest
+
 from phalanx import Agent, AgentTeam
 from phalanx.benchmarks import html, markdown, summary, table
+from phalanx.benchmarks.between import between
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.conclusion import conclusions
 from phalanx.benchmarks.record import Comparison, System
 from phalanx.benchmarks.systems import entrant
+from phalanx.errors import ValidationError
 from phalanx.testing import FunctionModel, RecordedModel, SimulatedModel
 from tests.benchmarks.comparisons import attempt, ballots, comparison, debate, items, system
 
@@ -106,8 +110,9 @@ async def test_every_report_says_first_that_answers_were_simulated() -> None:
     )  # fmt: skip
     made = summary.of(found)
     assert made.simulated == ("dice", "mixed")
-    told = "SIMULATED: no model was asked"
-    for report in (table.text(made), flat(markdown.of(made)), html.page(found, summary=made)):
+    told = "SIMULATED: members' answers were made up by dice in dice, mixed."
+    for report in (flat(table.text(made)), flat(markdown.of(made)), html.page(found, summary=made)):
+        report = report.replace("&#x27;", "'")
         assert told in report
         assert report.index(told) < report.index("100.0%")
 
@@ -196,3 +201,22 @@ async def test_a_simulated_or_recorded_model_that_was_changed_makes_another_syst
     assert len({await spec(each) for each in (plain, *others)}) == 1 + len(others)
     assert await spec(SimulatedModel(0.6)) == await spec(plain)
     assert repr(plain) == "SimulatedModel(0.6, seed=0)"
+
+
+def test_two_comparisons_are_told_apart_as_one_family_and_at_their_cost_in_tokens() -> None:
+    before = comparison({"a": [1.0] * 70 + [0.0] * 30, "b": SOME, "c": SOME}, name="old")
+    after = comparison({"a": MORE, "b": SOME, "c": SOME}, calls={"a": 2}, name="new")
+    found = between(after, before, [(name, name) for name in "abc"])
+    assert found[0].text.startswith("new a is better than old a by 10.0 points")
+    assert "for 2 times the tokens" in found[0].text
+    assert [each.verdict.adjusted is not None and each.verdict.adjusted.family for each in found] == [3, 3, 3]
+
+
+def test_questions_that_are_not_the_same_in_both_comparisons_are_left_out() -> None:
+    before, after = comparison({"a": [1.0] * 4}, name="old"), comparison({"a": [0.0] * 4}, name="new")
+    changed = before.items[0].model_copy(update={"question": "What else?"})
+    before = before.model_copy(update={"items": (changed, *before.items[1:])})
+    (found,) = between(before, after, [("a", "a")])
+    assert found.verdict.difference.n == 3
+    with pytest.raises(ValidationError, match="there is no system 'b' in 'new'; there are a"):
+        between(before, after, [("a", "b")])
