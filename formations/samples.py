@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -110,15 +111,27 @@ class Samples:
             # All that are out may join the second; each further sample brings certainty nearer by two at most.
             if (short := -((first - second - out) // 2)) > 0:
                 return short
-            if first - second > out and self._is_plain:
+            if first - second > out and self._is_plain and all(self._firm(counted)):
                 return 0
         come = Counter(outcome.member for outcome in answered)
         all_of_them = Counter(self.run.members[at % len(self.run.members)].name for at in range(self.most))
         waiting = [Ballot(voter=name) for name in (all_of_them - come).elements()]
-        certain = counted.decision.status == "decided" and cannot_change(
-            ballots, waiting, self.rule, eligible=self.most
-        )
-        return 0 if certain else 1
+
+        certain = functools.partial(cannot_change, rule=self.rule, eligible=self.most)
+        if counted.decision.status != "decided" or not certain(ballots, waiting):
+            return 1
+        firm = self._firm(counted)
+        if all(firm):
+            return 0
+        # What may yet be counted as another answer is as good as still out.
+        loose = [Ballot(voter=each.voter) for each, stays in zip(ballots, firm, strict=True) if each and not stays]
+        kept = [each if stays else None for each, stays in zip(ballots, firm, strict=True)]
+        return 0 if certain([each for each in kept if each is not None], [*waiting, *loose]) else 1
+
+    def _firm(self, counted: Counted) -> list[bool]:
+        """Which answers are counted alike whatever is answered after them; an abstention is."""
+        reads = [self._read[outcome.text] for outcome in counted.outcomes.values()]
+        return [stays or read is None for stays, read in zip(self.equivalence.firm(reads), reads, strict=True)]
 
     @property
     def _is_plain(self) -> bool:

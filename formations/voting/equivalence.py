@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Self
@@ -132,6 +134,34 @@ class Equivalence(Data):
         made = [AnswerClass(label=label, members=tuple(places)) for label, places in members.items()]
         made.sort(key=lambda each: (-len(each.members), each.label))
         return Partition(classes=tuple(made), choices=tuple(choices))
+
+    def firm(self, answers: Sequence[str | None]) -> tuple[bool, ...]:
+        """Which answers are sure to stay together, and apart from those of other classes, whatever answers follow.
+
+        Where equality is not transitive (7 is 7 km, and 7 m), an answer that comes later can move one from its class
+        to another. Of each class those are firm that mean what most in it mean; none are where two classes could yet
+        become one. answers: as in `classes`. Raises what the relation raises.
+        """
+        meanings = [None if answer is None else self._meaning(answer) for answer in answers]
+        readings = [None if meaning is None else meaning[1] for meaning in meanings]
+        choices = self.classes(answers).choices
+        inside: dict[str, Counter[Reading]] = {}
+        for choice, reading in zip(choices, readings, strict=True):
+            if choice is not None and reading is not None:
+                inside.setdefault(choice, Counter())[reading] += 1
+        heads = {choice: found.most_common(1)[0][0] for choice, found in inside.items()}
+        if self.policy != "complete":
+            # Later answers may join any two classes.
+            alike = len({*readings} - {None}) == 1
+            return tuple(alike and reading is not None for reading in readings)
+        if any(len(found) > 1 for found in inside.values()):
+            texts = [meanings[readings.index(head)] for head in heads.values()]
+            names = [text[0] for text in texts if text is not None]
+            if any(self.same(one, other) for one, other in itertools.combinations(names, 2)):
+                return (False,) * len(answers)
+        return tuple(
+            choice is not None and reading == heads[choice] for choice, reading in zip(choices, readings, strict=True)
+        )
 
     def undecided(self, answers: Sequence[str | None]) -> list[tuple[str, str]]:
         """The pairs of texts that only a relation could merge: what a judge would have to be asked, in sorted order.
