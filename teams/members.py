@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.role import Role
@@ -47,9 +48,9 @@ def members_of(agents: Sequence[Who], seats: Mapping[str, Who], formation: objec
         )
     folded: dict[str, str] = {}
     for name in names:
-        if (other := folded.setdefault(name.casefold(), name)) != name:
+        if (other := folded.setdefault(normalize("NFKC", name).casefold(), name)) != name:
             raise ConfigurationError(
-                f"members {other!r} and {name!r} differ only in case, which models mix up; "
+                f"members {other!r} and {name!r} differ only in case or in how a letter is made, which models mix up; "
                 "give one of them another name"
             )
     return tuple(members)
@@ -62,23 +63,27 @@ def member_of(who: Who, seat: str | None) -> Member:
         who = Agent(who)
     if isinstance(who, Agent):
         role = who.role.seated("delegate") if seat == "lead" else who.role
-        return Member(_named(who.name), who, role, seat)
+        return Member(named(who.name), who, role, seat)
     if hasattr(who, "run_inside"):
-        return Member(_named(who.name), who, Role(name=f"team ({who.kind})"), seat)
+        return Member(named(who.name), who, Role(name=f"team ({who.kind})"), seat)
     raise ConfigurationError(f"{who!r} is no member: a member is an Agent, a Role, a team, or a name")
 
 
-def _named(name: str) -> str:
+def named(name: str, whose: str = "member") -> str:
+    """A name that can stand in prompts, paths and logs.
+
+    whose: a "member" or a "team". Raises ConfigurationError when it is empty, ValidationError when it cannot.
+    """
     if "/" in name:
-        raise ValidationError(f"a member's name must not hold '/': {name!r}; give name=…")
+        raise ValidationError(f"a {whose}'s name must not hold '/': {name!r}; give name=…")
     if not name.strip():
-        raise ConfigurationError("a member's name is empty")
+        raise ConfigurationError(f"a {whose}'s name is empty")
     if len(name) > MOST:
-        raise ValidationError(f"a member's name has at most {MOST} characters, not {len(name)}: {name[:40]!r}…")
+        raise ValidationError(f"a {whose}'s name has at most {MOST} characters, not {len(name)}: {name[:40]!r}…")
     # Control, format and separator characters and lone surrogates: names stand in prompts, fences, paths and logs.
     if odd := next((each for each in name if not each.isprintable()), None):
         raise ValidationError(
-            f"a member's name must be printable on one line: {name!r} holds U+{ord(odd):04X}; give name=…"
+            f"a {whose}'s name must be printable on one line: {name!r} holds U+{ord(odd):04X}; give name=…"
         )
     return name
 

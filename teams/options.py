@@ -70,5 +70,7 @@ def made(kind: type[F], **options: Any) -> F:
         return kind(**options)
     except pydantic.ValidationError as problem:
         first = problem.errors()[0]
-        option = ".".join(str(part) for part in first["loc"])
-        raise ValidationError(f"{option}={first['input']!r}: {first['msg']}") from None
+        # Without the names of the forms that were tried on the way, and what pydantic calls our own words.
+        option = ".".join(part for part in map(str, first["loc"]) if "[" not in part)
+        said = first["msg"].replace("Value error, ", "")
+        raise ValidationError(f"{option}={first['input']!r}: {said}") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from phalanx.agents.agent import Agent
 from phalanx.agents.role import Role
 from phalanx.agents.task import Task
+from phalanx.errors import ValidationError
 
 from .members import Who, seats_of
 from .options import Construction, TeamOptions, made, with_team_options
@@ -125,7 +126,9 @@ class Steering(Construction):
         """
         from phalanx.formations.map_reduce import MapReduce
 
-        by_member = not _is_function(split) and split not in ("paragraphs", "lines", "tokens")
+        by_member = not _is_function(split) and split not in (ways := ("paragraphs", "lines", "tokens"))
+        if by_member and isinstance(split, str) and (meant := f"{split.lower().rstrip('s')}s") in ways:
+            raise ValidationError(f"split={split!r} would be a member of that name; did you mean {meant!r}?")
         formation = made(
             MapReduce,
             split="member" if by_member else split, piece_tokens=piece_tokens, max_pieces=max_pieces,

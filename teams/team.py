@@ -30,7 +30,7 @@ from phalanx.settings import nearest
 from .again import go_another_way, go_on, play_back
 from .classic import Classic
 from .handle import RunHandle
-from .members import Who, listed, members_of
+from .members import Who, listed, members_of, named
 from .opportunity import Opportunity
 from .options import Brought, TeamOptions, made
 from .result import TeamResult
@@ -114,9 +114,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
             )
         self._given, self._given_seats, self.given_model = tuple(listed(agents)), dict(seats or {}), model
         self.members = members_of(self._given, self._given_seats, self.formation)
-        self.name = name or self.kind
-        if "/" in self.name:
-            raise ValidationError(f"a team's name must not hold '/': {self.name!r}")
+        self.name = named(name or self.kind, "team")
         self.limits, self.prompts, self.hooks = as_limits(limits), Prompts(prompts), hooks_of(hooks)
         if isinstance(self.formation, FormationModel):
             self.formation.check(self.members)

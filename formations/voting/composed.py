@@ -199,7 +199,10 @@ def stop_from(text: str) -> StopRule:
             raise ValidationError(f"the stop rule {text!r} cannot be read from {text[at:]!r} on")
         tokens.append(found[3] or _named(found[1], found[2]))
         at = found.end()
-    stop, rest = _either(tokens, text)
+    try:
+        stop, rest = _either(tokens, text)
+    except RecursionError:
+        raise ValidationError(f"the stop rule {text[:40]!r}… is nested too deeply") from None
     if rest:
         raise _broken(text)
     return stop

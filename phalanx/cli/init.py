@@ -146,7 +146,7 @@ def init(file: Path, formation: str, *, force: bool = False) -> int:
             out.write(text_of(formation, file))
     except FileExistsError:
         raise WrongUse(f"{file} exists already; give another name, or --force to write over it") from None
-    say(f"wrote {file}: a {formation} team. Try it without a key:")
+    say(f"wrote {file}: {'an' if formation[0] in 'aeiou' else 'a'} {formation} team. Try it without a key:")
     sys.stdout.write(f'phalanx run {file} "What is 17 * 23?" --model offline/simulated\n')
     return 0
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import cProfile
 import pstats
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -136,3 +138,24 @@ async def test_a_shape_that_a_debate_asks_for_itself_is_no_output_of_the_team() 
     team = AgentTeam.debate(["a", "b"], confidence="typed", model=FunctionModel(lambda _: said))
     result = await team.run("x")
     assert result.output == result == "It is so.\nAnswer: 7"
+
+
+WRONG_TOPOLOGY: dict[str, Any] = {"topology": "rng"}
+WRONG_RULE: dict[str, Any] = {"rule": "plural"}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: AgentTeam.flat(["a", "b"], name="x\x1b[2Jy"), "a team's name must be printable on one line"),
+        (lambda: AgentTeam.flat(["a", "b"], name="  "), "a team's name is empty"),
+        (lambda: AgentTeam.flat(["\u00e9", "e\u0301"]), "differ only in case or in how a letter is made"),
+        (lambda: AgentTeam.debate(["a", "b"], stop="(" * 5000 + "never" + ")" * 5000), "is nested too deeply"),
+        (lambda: AgentTeam.debate(["a", "b"], **WRONG_TOPOLOGY), "^topology='rng': Input should be 'auto', 'full'"),
+        (lambda: AgentTeam.consensus(["a", "b"], **WRONG_RULE), "^rule='plural': there is no voting rule 'plural'"),
+        (lambda: AgentTeam.map_reduce("a", reducer="r", split="Line"), "did you mean 'lines'"),
+    ],
+)
+def test_what_a_team_cannot_be_made_of_is_said_in_plain_words(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        make()

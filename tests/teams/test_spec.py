@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import jsonschema
 import pytest
@@ -57,6 +58,11 @@ NAMES = st.one_of(
 )
 KINDS = st.sampled_from(["lead", "worker", "coder", "critic", "verifier", "judge", "aggregator", "debater"])
 SHARES = st.floats(0.01, 1)
+
+
+def alike(name: str) -> str:
+    """What names of one team must differ in."""
+    return normalize("NFKC", name).casefold()
 
 
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -177,7 +183,7 @@ def teams(draw: st.DrawFn, depth: int = 1, name: str = "") -> AgentTeam:
     """A team of any built-in formation, with options of its own, perhaps with a team inside."""
     kind = draw(st.sampled_from(list(CONSTRUCTORS)))
     own, seats = CONSTRUCTORS[kind]
-    names = draw(st.lists(NAMES, min_size=4, max_size=6, unique_by=str.casefold))
+    names = draw(st.lists(NAMES, min_size=4, max_size=6, unique_by=alike))
     given = draw(own) | draw(
         options(model=st.sampled_from(["offline/simulated", "ollama/llama3.2"]), limits=LIMITS,
                 prompts=st.just({"draft": "Do: {task}"}))
@@ -192,7 +198,7 @@ def teams(draw: st.DrawFn, depth: int = 1, name: str = "") -> AgentTeam:
         who[-1] = draw(teams(depth - 1, name=names[-1]))
     free = {"subagents" if kind == "hierarchical" else "agents": who}
     build: Callable[..., AgentTeam] = getattr(AgentTeam, kind)
-    return build(**free, **given, name=name or draw(WORDS))
+    return build(**free, **given, name=name or draw(NAMES))
 
 
 # -- round trips ---------------------------------------------------------------------------------------------------
