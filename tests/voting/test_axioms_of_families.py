@@ -271,3 +271,9 @@ def test_a_copy_that_is_graded_alike_changes_nothing(
             assert isinstance(ballot, set)
             cloned.append(ballot | ({"copy"} if loser in ballot else set()))
     assert rule.decide(cloned, candidates=[*NAMES, "copy"]).winner == before.winner
+
+
+def test_what_a_stated_confidence_is_worth_never_falls_as_it_rises() -> None:
+    worth = [BucketedConfidence().decide([Ballot("a", confidence=percent / 100)]).tally["a"] for percent in range(101)]
+    assert worth == sorted(worth)
+    assert sorted({*map(float, worth)}) == [0.1, 0.3, 0.5, 0.8, 1.0]
