@@ -17,6 +17,7 @@ from .baselines import Single, sampled
 from .court import negative
 from .engines.engine import Engine
 from .engines.order import Carried, NotScored, Order, check_travels, work
+from .heap import settled
 from .progress import Count, Progress, Told
 from .purse import Purse, as_limits
 from .record import Attempt, Comparison
@@ -61,7 +62,7 @@ class Matrix:
         """Hold the suite's own limits around `phases`, an async function that calls `work_off` for its systems."""
         seconds = None if self.limits is None else self.limits.seconds
         self.progress.started = self.progress.now = anyio.current_time()
-        with _block(self.limits) as account, anyio.move_on_after(seconds) as scope:
+        with settled(), _block(self.limits) as account, anyio.move_on_after(seconds) as scope:
             if account is not None:
                 self._suite = Fence(SUITE, account)
             self._outside = copy_context()

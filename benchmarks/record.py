@@ -90,6 +90,14 @@ class Judging(Data):
     agreement: float | None = None
     alpha: float | None = None
 
+    def __str__(self) -> str:
+        cost = "cost unknown" if self.usage.cost is None else f"${self.usage.cost:.4g}"
+        told = f"judges: {self.judgements} answers by {self.judges}, {self.usage.calls} calls, {cost}, apart from these"
+        if self.agreement is not None:
+            alpha = "cannot be told" if self.alpha is None else f"{self.alpha:.2f}"
+            told += f"; {self.agreement:.0%} of the pairs of judges agree (Krippendorff's alpha {alpha})"
+        return f"{told}; {self.turned} opinions changed with the order; {self.undecided} answers are undecided"
+
 
 class Comparison(Data):
     """A whole comparison, finished or not.

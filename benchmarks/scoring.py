@@ -76,12 +76,16 @@ def scorer_named(name: str, *, allow_code: bool = False) -> Scorer:
     Raises ValidationError for another name, and ConfigurationError for "code" without `allow_code`, because it runs
     what models wrote on this machine.
     """
-    if name == "code":
-        return Code(allow_code=allow_code)
-    if name not in PLAIN:
-        names = sorted([*PLAIN, "code"])
-        raise ValidationError(f"no scorer {name!r}{nearest(name, names)}; there are: {', '.join(names)}")
-    return PLAIN[name]
+    return Code(allow_code=allow_code) if named(name) == "code" else PLAIN[name]
+
+
+def named(name: str) -> str:
+    """The name itself, if it is that of a scorer. Raises ValidationError, naming the nearest, if it is none."""
+    names = sorted([*PLAIN, "code"])
+    if name not in names:
+        judge = "; a judge is {kind: judge, model: provider/name}" if name == "judge" else ""
+        raise ValidationError(f"no scorer {name!r}{nearest(name, names)}; there are: {', '.join(names)}{judge}")
+    return name
 
 
 class ByItem(Data):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pydantic
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from phalanx.agents.models.recorded import RecordedModel, Said
 from phalanx.agents.models.simulated import SimulatedModel
@@ -34,7 +34,9 @@ from phalanx.teams.yaml_file import Place, read_yaml
 from .baselines import chosen
 from .generate.catalogue import generate
 from .hubs import from_dataset
+from .judge_spec import JudgeSpec
 from .readers import Columns, read_tasks
+from .scoring import named
 from .systems import Comparable, team_of, with_model
 from .tasks import TaskSet
 
@@ -134,15 +136,15 @@ class BenchSpec(Data):
     """A benchmark.
 
     name: default, the file's. tasks: where questions come from. systems: what is compared, by name. scorer: exact,
-    numeric, choice, set, regex or code (default: as each item asks). model: for members that have none of their own;
-    or simulate, or recorded. repeats, seed, limits, limits_each, baselines, margin, concurrency: as `compare` has
-    them.
+    numeric, choice, set, regex or code (default: as each item asks), or a judge. model: for members that have none of
+    their own; or simulate, or recorded. repeats, seed, limits, limits_each, baselines, margin, concurrency: as
+    `compare` has them.
     """
 
     name: str | None = None
     tasks: TaskSpec
     systems: dict[str, SystemSpec] = Field(min_length=1)
-    scorer: str | None = None
+    scorer: str | JudgeSpec | None = None
     model: str | None = None
     simulate: SimulateSpec | None = None
     recorded: RecordedSpec | None = None
@@ -153,6 +155,13 @@ class BenchSpec(Data):
     baselines: bool | list[str] = True
     margin: float = Field(default=0.02, gt=0, lt=1)
     concurrency: int | None = Field(default=None, ge=1)
+
+    @field_validator("scorer")
+    @classmethod
+    def _known(cls, scorer: str | JudgeSpec | None) -> str | JudgeSpec | None:
+        if isinstance(scorer, str):
+            named(scorer)
+        return scorer
 
     @model_validator(mode="after")
     def _fits(self) -> BenchSpec:
@@ -235,6 +244,13 @@ def _spec(document: Place, form: type[S]) -> S:
     for name, each in (value.get("systems") or {}).items() if isinstance(value.get("systems"), dict) else ():
         if isinstance(each, dict):
             _check_system(document, str(name), each)
+    if isinstance(judge := value.get("scorer"), dict):
+        # By itself: what is wrong in it is not that it is no name of a scorer.
+        try:
+            JudgeSpec.model_validate(judge)
+        except pydantic.ValidationError as problem:
+            errors = [{**each, "loc": ("scorer", *each["loc"])} for each in problem.errors()]
+            raise _mistake(cast("Sequence[ErrorDetails]", errors), document, form) from None
     try:
         return form.model_validate(value)
     except pydantic.ValidationError as problem:
@@ -260,7 +276,7 @@ def _check_system(document: Place, name: str, given: Mapping[str, Any]) -> None:
 
 _INSIDE: dict[str, type[Data]] = {
     "tasks": TaskSpec, "generated": GeneratedSpec, "hub": HubSpec, "columns": ColumnSpec, "simulate": SimulateSpec,
-    "recorded": RecordedSpec, "limits": Limits,
+    "recorded": RecordedSpec, "limits": Limits, "scorer": JudgeSpec, "panel": MemberSpec,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from phalanx.runtime.log import Log
 
 from .opinions import Judgement, agreement
 from .record import Attempt, Comparison, Judging
+from .score import Score
 from .tasks import TaskItem
 
 STREAM = "bench/"
@@ -127,6 +128,8 @@ class Store:
         # that an earlier call did not end.
         self.sitting: dict[tuple[str, str], anyio.Lock] = {}
         self.adjourned: dict[str, Usage] = {}
+        # What texts are worth, by item, where the scorer says the same of the same text.
+        self.scores: dict[str, dict[str, Score]] = {}
 
     async def refresh(self) -> Kept:
         """Take in what was written since, by whichever process."""

@@ -12,7 +12,7 @@ import anyio
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
 from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamError, UncertainStep, ValidationError
-from phalanx.messages import Usage
+from phalanx.messages import Data, Usage
 from phalanx.runtime.limits import PICO, Account, Limits, limits
 from phalanx.teams.result import TeamResult
 from phalanx.teams.team import AgentTeam
@@ -124,7 +124,10 @@ async def attempt(
         judges_fences = fences if outside is None else [each for each in fences if each.owner == SUITE]
     else:
         judges_fences = []
-    appraiser = Appraiser(scorer, job.item)
+    # A scorer that is a value says the same of the same text, whoever wrote it; of a function nobody knows.
+    appraiser = Appraiser(
+        scorer, job.item, store.scores.setdefault(job.item.id, {}) if isinstance(scorer, Data) else None
+    )
     if (waiting := store.unscored(job.key)) is not None:
         return await _scored(job, store, appraiser, waiting, None, judges_fences)
     answered = await _answer(job, store, fences)

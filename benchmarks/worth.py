@@ -18,12 +18,13 @@ from .tasks import TaskItem
 class Appraiser:
     """Scores answers to one item; the same text is scored once.
 
-    scorer: what an answer is worth. item: the question.
+    scorer: what an answer is worth. item: the question. known: what texts were found to be worth before, which is
+    added to.
     """
 
-    def __init__(self, scorer: Scorer, item: TaskItem) -> None:
+    def __init__(self, scorer: Scorer, item: TaskItem, known: dict[str, Score] | None = None) -> None:
         self.scorer, self.item = scorer, item
-        self._known: dict[str, Score] = {}
+        self._known: dict[str, Score] = {} if known is None else known
 
     async def of(self, answer: str | None, tied: Sequence[str] = ()) -> Score:
         """The score of an answer; of several tied ones, that of a draw among them. Raises what the scorer raises."""

@@ -146,6 +146,44 @@ def report(
 
 
 @bench.command(epilog=EXIT_CODES)
+def export(
+    name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="Ends in .csv, .jsonl, .parquet, or .eval (a log of Inspect).")
+    ],
+    system: Annotated[
+        str | None, typer.Option("--system", metavar="NAME", help="Only this system; a log of Inspect is of one.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the attempts of a benchmark that is kept to a file, one row each, for other programs."""
+
+    def work() -> int:
+        from .bench_files import export_bench
+
+        return export_bench(name, to=to, system=system)
+
+    end(work, debug)
+
+
+@bench.command(epilog=EXIT_CODES)
+def plots(
+    name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go; made if it is not there.")],
+    form: Annotated[str, typer.Option("--format", metavar="F", help="png, svg or pdf.")] = "svg",
+    debug: Debug = False,
+) -> None:
+    """Draw a benchmark that is kept: accuracy against cost, and what the rounds of a discussion changed."""
+
+    def work() -> int:
+        from .bench_files import plot_bench
+
+        return plot_bench(name, to=to, form=form)
+
+    end(work, debug)
+
+
+@bench.command(epilog=EXIT_CODES)
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=KEPT)],
     b: Annotated[str, typer.Argument(metavar="B", help="Another one, on the same questions.")],

@@ -94,7 +94,7 @@ def report_bench(given: str, *, html: Path | None, markdown: Path | None, as_jso
     for path, what in ((html, "--html"), (markdown, "--markdown")):
         if path is not None:
             check_writable(path, what)
-    name = _found(given)
+    name = found_name(given)
 
     async def read(log: Log) -> tuple[Comparison, object]:
         from phalanx.benchmarks.conversations import conversations
@@ -114,15 +114,18 @@ def report_bench(given: str, *, html: Path | None, markdown: Path | None, as_jso
 
         markdown.write_text(as_markdown(made), encoding="utf-8")
     if as_json:
-        sys.stdout.write(json_line(made.model_dump(mode="json")) + "\n")
+        judging = None if comparison.judging is None else comparison.judging.model_dump(mode="json")
+        sys.stdout.write(json_line(made.model_dump(mode="json") | {"judging": judging}) + "\n")
     elif html is None and markdown is None:
         table.print(made)
+    if comparison.judging is not None:
+        say(one_line(str(comparison.judging)))
     return COMPLETED
 
 
 def compare_kept(a: str, b: str, *, as_json: bool) -> int:
     """Say how the systems of two benchmarks differ, on the questions that both have."""
-    first_name, second_name = _found(a), _found(b)
+    first_name, second_name = found_name(a), found_name(b)
 
     async def read(log: Log) -> tuple[Comparison, Comparison]:
         return await read_comparison(log, first_name), await read_comparison(log, second_name)
@@ -156,7 +159,7 @@ def _pairs(first: Comparison, second: Comparison) -> list[tuple[str, str]]:
     )
 
 
-def _found(given: str) -> str:
+def found_name(given: str) -> str:
     """The name that a name or "last" stands for. Raises WrongUse when nothing is kept under it."""
 
     async def read(log: Log) -> tuple[list[str], str | None]:
@@ -174,6 +177,15 @@ def _found(given: str) -> str:
             f"there is no benchmark {given!r} in {kept_file()}{nearest(given, known)}; `phalanx bench list` lists them"
         )
     return given
+
+
+def read_kept(name: str) -> Comparison:
+    """A benchmark that is kept under a name, with the attempts made so far."""
+
+    async def read(log: Log) -> Comparison:
+        return await read_comparison(log, name)
+
+    return _read(read)
 
 
 def _read(work: Callable[[Log], Awaitable[T]]) -> T:

@@ -15,7 +15,8 @@ import anyio
 from phalanx.benchmarks import summary, table
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.gate import Gate, Judged
-from phalanx.benchmarks.record import Comparison
+from phalanx.benchmarks.judge_spec import JudgeSpec
+from phalanx.benchmarks.record import Comparison, Judging
 from phalanx.benchmarks.scoring import ByItem, Scorer, scorer_named
 from phalanx.benchmarks.spec import Bench, load_bench
 from phalanx.benchmarks.statistics.power import plan
@@ -83,7 +84,7 @@ def run_bench(order: Order) -> int:
     for gate in gates:
         gate.check(tuple(each.name for each in found.systems))
     judged = [gate.judge(found) for gate in gates]
-    _show(summary.of(found), judged, bench, order)
+    _show(summary.of(found), found.judging, judged, bench, order)
     if any(each.held == "yes" for each in judged):
         return GATE
     if found.stopped is not None:
@@ -115,7 +116,7 @@ def _run(
                 group.cancel_scope.cancel()
         finally:
             with anyio.move_on_after(5, shield=True):
-                for each in bench.systems.values():
+                for each in (*bench.systems.values(), scorer):
                     if hasattr(each, "aclose"):
                         await each.aclose()
                 if log is not None:
@@ -156,24 +157,33 @@ def _announce(bench: Bench, limits: Limits | None) -> None:
         say("nothing limits what this may cost; --limit usd=N does")
 
 
-def _show(found: Summary, judged: Sequence[Judged], bench: Bench, order: Order) -> None:
+def _show(
+    found: Summary, judging: Judging | None, judged: Sequence[Judged], bench: Bench, order: Order
+) -> None:  # fmt: skip
     if order.json:
         facts = found.model_dump(mode="json") | {
             "simulated": bench.made_up,
+            "judging": None if judging is None else judging.model_dump(mode="json"),
             "fail_if": [{"condition": each.gate.text, "held": each.held} for each in judged],
         }
         sys.stdout.write(json_line(facts) + "\n")
         sys.stdout.flush()
     else:
         table.print(found)
+    if judging is not None:
+        say(one_line(str(judging)))
     if found.stopped is not None:
         say(advised(one_line(found.stopped)))
     for each in judged:
         say(one_line(f"--fail-if {each}"))
 
 
-def scorer_of(name: str | None, tasks: TaskSet, *, allow_code: bool) -> Scorer:
-    """The scorer of a name, or the one that scores as each task asks."""
+def scorer_of(name: str | JudgeSpec | None, tasks: TaskSet, *, allow_code: bool) -> Scorer:
+    """The scorer of a name, the judge that is asked for, or else the one that scores as each task asks."""
+    if isinstance(name, JudgeSpec):
+        judge = name.build()
+        judge.check(tasks.items)
+        return judge
     if name is None:
         by_item = ByItem(allow_code=allow_code)
         by_item.check(tasks.items)
