@@ -21,6 +21,8 @@ TITLES: dict[Matching, str] = {
     "calls": "vote at equal calls", "tokens": "vote at equal tokens", "usd": "vote at equal money",
 }  # fmt: skip
 
+ONE = "one member"
+
 
 @dataclass(frozen=True)
 class Single:
@@ -63,7 +65,7 @@ async def singles(of: Entrant) -> list[Single]:
     for agent, model in found.values():
         team = AgentTeam([agent], formation=alone, name="agent", model=model)
         described = await described_team(team)
-        name = f"{of.name}: one member" if same else f"{of.name}: {agent.name} alone"
+        name = f"{of.name}: {ONE}" if same else f"{of.name}: {agent.name} alone"
         system = System(
             name=name, spec=hashed(f"agent\n{described}"), kind="agent", baseline_of=of.name,
             budget="one member, asked once", described=described,

@@ -21,10 +21,11 @@ def conclusions(summary: Summary) -> list[str]:
     sentences follow from the verdicts alone, and claim no more than they do.
     """
     told = []
+    so_far = "" if summary.stopped is None else "So far: "
     for each in summary.standings:
         found = [finding for finding in summary.findings if finding.baseline and finding.verdict.a == each.system.name]
         if found:
-            told.append(_conclusion(each.system.name, found, summary))
+            told.append(so_far + _conclusion(each.system.name, found, summary))
     return told
 
 

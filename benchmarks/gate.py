@@ -9,6 +9,7 @@ from typing import Literal
 from phalanx.errors import ValidationError
 from phalanx.settings import nearest
 
+from .baselines import ONE, TITLES
 from .record import Comparison
 from .statistics.intervals import Estimate, accuracy
 from .statistics.paired import paired_difference
@@ -64,11 +65,24 @@ class Gate:
                     f"{self.text!r}: there is no system {name!r}{nearest(name, names)}; there are: {', '.join(names)}"
                 )
 
-    def check_before(self, names: tuple[str, ...]) -> None:
-        """As `check`, before anything is run: what begins as a system's baselines do may yet be one."""
+    def check_before(self, names: tuple[str, ...], *, baselines: bool = True) -> None:
+        """As `check`, before anything is run: what is named as a system's baselines are may yet be one.
+
+        names: the systems. baselines: whether any will be run. Raises ValidationError for a name that none can have.
+        """
         for name in filter(None, (self.a, self.b)):
-            if name not in names and not any(name.startswith(f"{each}: ") for each in names):
-                self.check(names)
+            of = next((each for each in names if name.startswith(f"{each}: ")), None)
+            if name in names or (baselines and of is not None and _may_be_baseline(name[len(of) + 2 :])):
+                continue
+            hoped = [f"{each}: {title}" for each in names for title in (ONE, *TITLES.values())] if baselines else []
+            raise ValidationError(
+                f"{self.text!r}: there will be no system {name!r}{nearest(name, [*names, *hoped])}; "
+                f"there will be: {', '.join(names)}" + (", and their baselines" if baselines else "")
+            )
+
+    def fits(self, names: tuple[str, ...]) -> bool:
+        """Whether all that it names is among these."""
+        return all(name in names for name in (self.a, self.b) if name is not None)
 
     def judge(self, comparison: Comparison) -> Judged:
         """Whether it holds: only when the whole interval says so, and not when the interval leaves it open."""
@@ -98,6 +112,10 @@ class Judged:
             return f"{self.gate.text!r} {words}: nothing was run"
         what = "accuracy" if self.gate.b is None else "difference"
         return f"{self.gate.text!r} {words}: {what} {self.found}"
+
+
+def _may_be_baseline(title: str) -> bool:
+    return title == ONE or title in TITLES.values() or title.endswith(" alone")
 
 
 def _held(sign: str, found: Estimate | None, offset: float) -> Held:

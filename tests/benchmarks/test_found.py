@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,13 @@ from phalanx.benchmarks import html, markdown, summary, table
 from phalanx.benchmarks.between import between
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.conclusion import conclusions
+from phalanx.benchmarks.gate import Gate
 from phalanx.benchmarks.record import Comparison, System
 from phalanx.benchmarks.systems import entrant
 from phalanx.errors import ValidationError
 from phalanx.testing import FunctionModel, RecordedModel, SimulatedModel
 from tests.benchmarks.comparisons import attempt, ballots, comparison, debate, items, system
+from tests.cli.command import several
 
 SOME = [1.0] * 60 + [0.0] * 40
 MORE = [1.0] * 80 + [0.0] * 20
@@ -220,3 +223,44 @@ def test_questions_that_are_not_the_same_in_both_comparisons_are_left_out() -> N
     assert found.verdict.difference.n == 3
     with pytest.raises(ValidationError, match="there is no system 'b' in 'new'; there are a"):
         between(before, after, [("a", "b")])
+
+
+def test_a_conclusion_on_what_ended_early_says_so() -> None:
+    made = comparison({"a": MORE, "b": SOME}, baselines={"b": "a"}, stopped="the suite reached its limit of 9 calls")
+    (told,) = conclusions(summary.of(made))
+    assert told.startswith("So far: a is better than its baseline")
+
+
+@pytest.mark.parametrize(
+    ("condition", "baselines", "complaint"),
+    [
+        ("debate < 'debate: vote at equal cals'", True, "did you mean 'debate: vote at equal calls'"),
+        ("debate < 'debate: one'", True, "there will be: debate, and their baselines"),
+        ("debate < 'debate: vote at equal calls'", False, "there will be: debate$"),
+        ("debat < 80%", True, "did you mean 'debate'"),
+    ],
+)
+def test_a_condition_on_what_there_will_not_be_is_refused_before_anything_is_run(
+    condition: str, baselines: bool, complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        Gate.read(condition).check_before(("debate",), baselines=baselines)
+
+
+@pytest.mark.parametrize(
+    "name", ["debate", "'debate: one member'", "'debate: ada alone'", "'debate: vote at equal money'"]
+)
+def test_a_condition_on_what_may_yet_be_is_taken(name: str) -> None:
+    Gate.read(f"debate < {name} + 2pp").check_before(("debate",))
+
+
+def test_a_condition_that_cannot_be_judged_does_not_hide_the_report_that_was_paid_for(tmp_path: Path) -> None:
+    (tmp_path / "bench.yaml").write_text(
+        "tasks: {generated: {kind: arithmetic, n: 2, seed: 1}}\nsimulate: {skill: 1.0}\n"
+        "systems: {duo: {team: {members: [a, b], formation: {kind: consensus}}}}\n"
+    )
+    condition = "duo < 'duo: vote at equal money'"
+    (ended,) = several(["bench", "bench.yaml", "--no-keep", "-q", "--fail-if", condition], cwd=tmp_path, seconds=60)
+    assert ended.code == 2
+    assert "no system 'duo: vote at equal money'" in ended.err
+    assert "Verdicts" in ended.out
