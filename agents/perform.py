@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phalanx.errors import LimitExceeded
 from phalanx.messages import About, Message
-from phalanx.runtime.asked import check_asked
+from phalanx.runtime.asked import check_asked, guarded
 from phalanx.runtime.events import RunFinished, RunStarted
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.run import Listener, Run
@@ -45,7 +45,7 @@ async def perform(
     limits = as_limits(limits)
     model = await agent.model_or(None)
     seconds = min((each.seconds for each in (agent.limits, limits) if each and each.seconds is not None), default=None)
-    listeners = () if on_event is None else (on_event,)
+    listeners = guarded(on_event)
     check_asked(seed, run_id, listeners)
     if agent.options.verbose:
         listeners = (*listeners, listener(agent.name))

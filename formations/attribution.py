@@ -187,6 +187,8 @@ def _ballots(counted: Round) -> dict[str, Ballot | None]:
 
 
 def _grader(right: Right | None, equivalence: Equivalence) -> Grade | None:
+    if right is not None and not isinstance(right, str) and not callable(right):
+        raise ValidationError(f"right={right!r} is neither text nor a function; write right='{right}'")
     if right is None:
         return None
     known: dict[str, Fraction] = {}

@@ -544,4 +544,8 @@ def identity(member: Member) -> Identity:
 def _said(prompts: Say, member: Member) -> str:
     if isinstance(prompts, str):
         return prompts
-    return prompts[member.name] if isinstance(prompts, Mapping) else prompts(member)
+    if not isinstance(prompts, Mapping):
+        return prompts(member)
+    if member.name not in prompts:
+        raise ConfigurationError(f"there is no prompt for {member.name!r}; give one, or members= without it")
+    return prompts[member.name]

@@ -6,6 +6,9 @@ import inspect
 from collections.abc import Callable
 
 from phalanx.errors import ValidationError
+from phalanx.settings import logger
+
+from .events import AnyEvent
 
 
 def check_asked(seed: object, run_id: object, listeners: tuple[Callable[..., object], ...] = ()) -> None:
@@ -26,5 +29,31 @@ def check_asked(seed: object, run_id: object, listeners: tuple[Callable[..., obj
     for listener in listeners:
         if not callable(listener):
             raise ValidationError(f"on_event={listener!r} cannot be called; give a function of the event")
-        if inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(type(listener).__call__):
+        if _is_async(listener):
             raise ValidationError("on_event is an async function, which nobody would wait for; take stream(…) instead")
+
+
+def guarded(listener: Callable[[AnyEvent], None] | None) -> tuple[Callable[[AnyEvent], None], ...]:
+    """A user's listener as a run's listeners, so that its mistakes are not taken for those of members.
+
+    listener: what is called with each event; None for nobody. What it raises is logged, and the run goes on, as with
+    the handlers of an EventBus. A broken pipe is raised: nobody is there any more to go on for.
+    """
+    if listener is None:
+        return ()
+    if not callable(listener) or _is_async(listener):
+        return (listener,)  # `check_asked` refuses it
+
+    def tell(event: AnyEvent) -> None:
+        try:
+            listener(event)
+        except BrokenPipeError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - a user's function may raise anything and must harm nobody
+            logger().warning("event listener failed", kind=event.kind, listener=repr(listener), error=repr(failure))
+
+    return (tell,)
+
+
+def _is_async(listener: Callable[..., object]) -> bool:
+    return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(type(listener).__call__)

@@ -20,7 +20,7 @@ import anyio
 import anyio.lowlevel
 
 from phalanx import errors
-from phalanx.errors import LogError, PhalanxError, ReplayDivergence, UncertainStep
+from phalanx.errors import LogError, PhalanxError, ReplayDivergence, UncertainStep, ValidationError
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
 
 from .codec import first_difference, request_fingerprint
@@ -134,6 +134,11 @@ class Playback:
         """
         if self.only:
             return
+        for key, decision in self.decisions.items():
+            if key not in self.started:
+                raise ValidationError(f"decisions names {key!r}, and no such step is recorded")
+            if decision not in ("retry", "skip"):
+                raise ValidationError(f"decisions[{key!r}]={decision!r}; a step's decision is 'retry' or 'skip'")
         for key, started in self.started.items():
             if not started.idempotent and key not in self.finished and key not in self.decisions:
                 raise UncertainStep(key, started.name)

@@ -71,7 +71,9 @@ class EventStream(Generic[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel the run if it still goes on, and wait until it has cleaned up."""
+        """Cancel the run if it still goes on, and wait until it has cleaned up; one not begun never begins."""
+        if self._handle is None:
+            self._ended = True
         if self._handle is not None and not self._ended:
             self._handle()
             assert self._done is not None

@@ -15,7 +15,7 @@ from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
 from phalanx.formations.base import Asking, FormationModel, Member
 from phalanx.formations.flat import Flat
 from phalanx.formations.team_run import TeamRun
-from phalanx.runtime.asked import check_asked
+from phalanx.runtime.asked import check_asked, guarded
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
@@ -157,7 +157,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
             seed,
             fresh_id(run_id),
             journal,
-            _listeners(on_event),
+            guarded(on_event),
             human=human,
         )
 
@@ -190,7 +190,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         """
         return await go_on(
             self, run_id, log, limits=limits, decisions=decisions, answers=answers, human=human,
-            listeners=_listeners(on_event),
+            listeners=guarded(on_event),
         )  # fmt: skip
 
     async def replay(self, run_id: str, *, log: Log | None = None, on_event: Listener | None = None) -> TeamResult:
@@ -201,7 +201,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         Raises ReplayDivergence when the team asks for something that is not recorded; LogError; and what the
         recorded run raised.
         """
-        return await play_back(self, run_id, log, listeners=_listeners(on_event))
+        return await play_back(self, run_id, log, listeners=guarded(on_event))
 
     async def fork(
         self,
@@ -230,7 +230,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         """
         return await go_another_way(
             self, run_id, at, fresh_id(new_id), log, limits=limits, decisions=decisions, human=human,
-            listeners=_listeners(on_event),
+            listeners=guarded(on_event),
         )  # fmt: skip
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
@@ -445,7 +445,3 @@ def fresh_id(run_id: str | None) -> str:
     """A run's id: as given, or a new one. Raises ValidationError for one that is empty or cannot be printed."""
     check_asked(0, run_id)
     return run_id or new_run_id()
-
-
-def _listeners(on_event: Listener | None) -> tuple[Listener, ...]:
-    return () if on_event is None else (on_event,)

@@ -11,9 +11,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from phalanx import Agent, AgentTeam, SpecError, SqliteLog, TeamResult, ValidationError
+from phalanx import (
+    Agent,
+    AgentTeam,
+    ConfigurationError,
+    SpecError,
+    SqliteLog,
+    Task,
+    TeamResult,
+    TeamRun,
+    ValidationError,
+)
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Warned
+from phalanx.runtime.log import MemoryLog
 from phalanx.testing import FunctionModel, ScriptedModel
 
 
@@ -159,3 +170,58 @@ WRONG_RULE: dict[str, Any] = {"rule": "plural"}
 def test_what_a_team_cannot_be_made_of_is_said_in_plain_words(make: Callable[[], object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make()
+
+
+@pytest.mark.parametrize("kind", ["step.started", "step.finished", "member.finished", "decided", "run.finished"])
+async def test_what_a_listener_raises_is_logged_and_never_taken_for_a_failure_of_members(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def listen(event: AnyEvent) -> None:
+        if event.kind == kind:
+            raise ZeroDivisionError(kind)
+
+    model = FunctionModel(lambda _: "Answer: 7")
+    result = await AgentTeam.debate(["a", "b"], trigger="always", model=model).run("x", on_event=listen)
+    assert (result.status, result.usage.calls) == ("completed", 4)
+    assert "event listener failed" in caplog.text
+    caplog.clear()
+    assert await Agent("worker", model=model).run("x", on_event=listen) == "Answer: 7"
+    assert ("event listener failed" in caplog.text) == (kind not in ("member.finished", "decided"))
+
+
+async def test_a_handle_that_was_cancelled_before_it_began_never_begins() -> None:
+    model = ScriptedModel([])
+    handle = AgentTeam.flat(["a", "b"], model=model).start("x")
+    await handle.cancel()
+    with pytest.raises(RuntimeError, match="was cancelled"):
+        await handle.wait()
+    assert model.requests == []
+
+
+@pytest.mark.parametrize(
+    ("decisions", "said"),
+    [({"flat/turn/zed/tool-1": "retry"}, "no such step is recorded"), ({"STEP": "maybe"}, "is 'retry' or 'skip'")],
+)
+async def test_a_decision_that_nothing_asks_for_is_refused(decisions: dict[str, Any], said: str) -> None:
+    log = MemoryLog()
+    team = AgentTeam.parallel(["a", "b"], model=FunctionModel(lambda _: "Answer: 7"), log=log)
+    await team.run("x", run_id="first")
+    given = {"parallel/draft/a/model-1" if key == "STEP" else key: each for key, each in decisions.items()}
+    with pytest.raises(ValidationError, match=said):
+        await team.resume("first", decisions=given)
+
+
+async def test_prompts_that_leave_a_member_out_are_refused_by_its_name() -> None:
+    async def some(run: TeamRun, task: Task) -> str:
+        await run.ask_all({"a": run.text(task)})
+        return "done"
+
+    with pytest.raises(ConfigurationError, match="there is no prompt for 'b'"):
+        await AgentTeam(["a", "b"], formation=some, model=FunctionModel(lambda _: "7")).run("x")
+
+
+async def test_a_right_answer_that_is_no_text_is_refused() -> None:
+    team = AgentTeam.debate(["a", "b"], model=FunctionModel(lambda _: "Answer: 7"))
+    result = await team.run("x")
+    with pytest.raises(ValidationError, match="write right='7'"):
+        result.contributions(7)  # type: ignore[arg-type]
