@@ -18,6 +18,7 @@ from .court import negative
 from .engines.engine import Engine
 from .engines.order import Carried, NotScored, Order, check_travels, work
 from .heap import settled
+from .judging import Judge
 from .progress import Count, Progress, Told
 from .purse import Purse, as_limits
 from .record import Attempt, Comparison
@@ -240,6 +241,8 @@ class Matrix:
         refused = await self._hand_out(orders, self.engine.slots)
         for key in refused:
             await self._hand_out({key: orders[key]}, 1)
+        if isinstance(self.scorer, Judge):
+            await self.store.refresh()  # what was judged stands in the log alone
 
     async def _hand_out(self, orders: Mapping[Key, tuple[Entrant, Order]], slots: int) -> list[Key]:
         """Let the engine make attempts, each with its share of the budgets; gives the keys of those refused by it."""

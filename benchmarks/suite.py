@@ -13,7 +13,7 @@ from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
 from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamError, UncertainStep, ValidationError
 from phalanx.messages import Data, Usage
-from phalanx.runtime.limits import PICO, Account, Limits, limits
+from phalanx.runtime.limits import PICO, Account, Accounts, Limits, limits
 from phalanx.teams.result import TeamResult
 from phalanx.teams.team import AgentTeam
 
@@ -129,6 +129,9 @@ async def attempt(
         scorer, job.item, store.scores.setdefault(job.item.id, {}) if isinstance(scorer, Data) else None
     )
     if (waiting := store.unscored(job.key)) is not None:
+        if outside is None:
+            # A share of the budget holds what was spent before, and here no journal is played back to count it.
+            Accounts([each.account for each in fences]).charge(waiting.attempt.usage)
         return await _scored(job, store, appraiser, waiting, None, judges_fences)
     answered = await _answer(job, store, fences)
     if isinstance(answered, NotRun):
