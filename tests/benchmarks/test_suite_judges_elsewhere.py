@@ -8,15 +8,18 @@ from pathlib import Path
 import anyio
 import pytest
 
-from phalanx import Limits
+from phalanx import Agent, Limits
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.engines.dask import DaskEngine
+from phalanx.benchmarks.engines.order import Carried, Order, work
 from phalanx.benchmarks.judging import Judge
 from phalanx.benchmarks.record import Comparison
-from phalanx.benchmarks.store import read_comparison
+from phalanx.benchmarks.store import AttemptKept, read_comparison
+from phalanx.benchmarks.suite import NotRun
+from phalanx.benchmarks.systems import entrant
 from phalanx.runtime.sqlite import SqliteLog
 from tests.benchmarks.bench_of_judges import JudgingModel
-from tests.benchmarks.desk import begun, debate
+from tests.benchmarks.desk import DeskModel, begun, debate
 from tests.benchmarks.staff import sums
 
 pytestmark = [
@@ -85,3 +88,24 @@ def test_a_judge_travels_as_what_it_is() -> None:
     judge = Judge(JudgingModel("book"), judges=2, rubric="Clear?", by="same", undecided=0.25, name="bar")
     again = pickle.loads(pickle.dumps(judge))
     assert repr(again) == repr(judge)
+
+
+async def test_a_share_of_the_budget_holds_what_an_answer_cost_before_it_is_judged(tmp_path: Path) -> None:
+    book, verdicts, log = tmp_path / "book", tmp_path / "verdicts", tmp_path / "log.db"
+    solver = await entrant("solo", Agent("worker", name="ada", model=DeskModel(str(book), 0.01)))
+
+    def order(calls: int) -> Order:
+        judge = Judge(JudgingModel(str(verdicts)))
+        (item,) = sums(1)
+        return Order(str(log), "shared", Carried.of(solver), item, 0, 0, judge, share=Limits(calls=calls))
+
+    # One answer and two verdicts: two calls are not enough, however often they are given.
+    for _ in range(2):
+        refused = await work(order(2))
+        assert isinstance(refused, NotRun)
+        assert refused.usage.calls + refused.judged.calls == 2
+        assert begun(book).total() + len(verdicts.read_text().splitlines()) == 2
+    made = await work(order(3))
+    assert isinstance(made, AttemptKept)
+    assert (made.attempt.score, made.attempt.usage.calls, made.judged.calls) == (1.0, 1, 2)
+    assert begun(book).total() + len(verdicts.read_text().splitlines()) == 3
