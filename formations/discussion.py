@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from phalanx.agents.agent import Agent
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced, label
 from phalanx.agents.task import Task
@@ -16,6 +15,7 @@ from .base import Member, Outcome
 from .count import Counted
 from .hierarchical import Check
 from .judging import Verdicts
+from .one_voice import warn_of_one_voice
 from .ranking import ranked, rated
 from .stated import Confidence, contract, said
 from .team_run import Job, TeamRun, Until
@@ -70,7 +70,8 @@ class Discussion:
     async def draft(self) -> None:
         """Let all answer: unseen, or in turn with those before them in view."""
         how, run = self.how, self.run
-        self._warn_of_copies()
+        if how.blind:
+            warn_of_one_voice(run)
         run.begin("draft")
         text = run.prompts("draft", task=self.text) + self.contract
         prompts: dict[str, Prompt] = {each.name: text for each in self.active}
@@ -356,21 +357,6 @@ class Discussion:
 
     def _seated(self, latest: Mapping[str, Outcome]) -> dict[str, Outcome]:
         return {name: latest[name] for name in self.names if name in latest}
-
-    def _warn_of_copies(self) -> None:
-        """Copies of one agent at temperature 0 are one voter, however many there are."""
-        seen: dict[object, str] = {}
-        for member in self.active:
-            who = member.who
-            if self.how.blind and isinstance(who, Agent) and who.temperature == 0:
-                role = member.role
-                same = (str(who.given_model), str(who.options.provider), role.name, role.duty, who.instructions)
-                if (other := seen.setdefault(same, member.name)) != member.name:
-                    self.run.run.warn(
-                        f"{other} and {member.name} are the same agent at temperature 0: they say the same, and count "
-                        "as one voter; give them different models or roles, or a temperature above 0"
-                    )
-                    return
 
 
 def _by_name(outcomes: Any) -> dict[str, Outcome]:

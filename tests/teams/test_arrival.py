@@ -76,11 +76,12 @@ def test_without_an_early_end_all_is_the_same_to_the_letter(said: list[str]) -> 
 
 
 @pytest.mark.parametrize("said", UNITS, ids=" ".join)
-def test_an_answer_that_fits_two_others_makes_no_early_winner(said: list[str]) -> None:
+@pytest.mark.parametrize("kind", ["vote", "consensus"])
+def test_an_answer_that_fits_two_others_makes_no_early_winner(kind: str, said: list[str]) -> None:
     """7 is 7 km, and 7 m: which of them it is counted for is not known before all have answered."""
     orders = list(itertools.permutations(range(len(said))))
-    waited = outcomes(run([team("vote", said, orders[0], early=False)]))
-    assert outcomes(run([team("vote", said, order) for order in orders])) == waited
+    waited = outcomes(run([team(kind, said, orders[0], early=False)]))
+    assert outcomes(run([team(kind, said, order) for order in orders])) == waited
 
 
 def test_numbers_within_a_tolerance_of_each_other_make_no_early_winner() -> None:
