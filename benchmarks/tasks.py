@@ -107,8 +107,11 @@ class TaskSet(Sequence[TaskItem]):
 
     def __str__(self) -> str:
         groups = len(set(self.clusters or ()))
-        parts = [f"{len(self)} items"] + ([f"{groups} clusters"] if groups else [])
-        return f"{self.name}: " + ", ".join(parts) + (f", {len(self.skipped)} rows skipped" if self.skipped else "")
+        counts = [(len(self), "item", ""), (groups, "cluster", ""), (len(self.skipped), "row", " skipped")]
+        parts = [
+            f"{many} {noun}{'' if many == 1 else 's'}{what}" for many, noun, what in counts if many or noun == "item"
+        ]
+        return f"{self.name}: {', '.join(parts)}"
 
     @property
     def clusters(self) -> list[str] | None:
@@ -143,7 +146,8 @@ class TaskSet(Sequence[TaskItem]):
         chosen: set[str] = set()
         left = held_out * len(self)
         for group in sorted(sizes, key=lambda group: _rank(seed, group)):
-            if left <= 0:
+            # 0.07 of 100 is 7.000000000000001, and yet 7 items.
+            if left <= 1e-9:
                 break
             chosen.add(group)
             left -= sizes[group]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -88,13 +89,20 @@ class Price:
     """What a model costs, in US dollars per million tokens.
 
     input: of the prompt. output: of what it generates. cached_input, cache_write: of what is read from and written to
-    the provider's cache (default: as `input`).
+    the provider's cache (default: as `input`). Raises ValueError for one below 0, or none at all (nan, infinite).
     """
 
     input: float
     output: float
     cached_input: float | None = None
     cache_write: float | None = None
+
+    def __post_init__(self) -> None:
+        # One below 0 would pay money back to a run, and so lift its limit.
+        for name in ("input", "output", "cached_input", "cache_write"):
+            amount = getattr(self, name)
+            if amount is not None and not 0 <= amount < math.inf:
+                raise ValueError(f"Price({name}={amount!r}): a price is 0 or more US dollars")
 
     def of(self, usage: Usage) -> float:
         """The cost of `usage`, in US dollars."""

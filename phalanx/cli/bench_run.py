@@ -148,7 +148,8 @@ def _announce(bench: Bench, limits: Limits | None) -> None:
     """What it will do, what it can show at best, and whether anybody is really asked."""
     spec, n = bench.spec, len(bench.tasks)
     repeats = "" if spec.repeats == 1 else f", each {spec.repeats} times"
-    say(f"{one_line(bench.name)}: {len(bench.systems)} systems on {one_line(str(bench.tasks))}{repeats}")
+    many = "1 system" if len(bench.systems) == 1 else f"{len(bench.systems)} systems"
+    say(f"{one_line(bench.name)}: {many} on {one_line(str(bench.tasks))}{repeats}")
     for bad in bench.tasks.skipped[:3]:
         say(f"left out: {one_line(str(bad))}")
     wanted = spec.margin if spec.margin <= DISCORDANCE else None

@@ -16,7 +16,9 @@ from phalanx.benchmarks.conclusion import conclusions
 from phalanx.benchmarks.gate import Gate
 from phalanx.benchmarks.record import Comparison, System
 from phalanx.benchmarks.systems import entrant
+from phalanx.benchmarks.tasks import TaskSet
 from phalanx.errors import ValidationError
+from phalanx.messages import Price
 from phalanx.testing import FunctionModel, RecordedModel, SimulatedModel
 from tests.benchmarks.comparisons import attempt, ballots, comparison, debate, items, system
 from tests.cli.command import several
@@ -264,3 +266,21 @@ def test_a_condition_that_cannot_be_judged_does_not_hide_the_report_that_was_pai
     assert ended.code == 2
     assert "no system 'duo: vote at equal money'" in ended.err
     assert "Verdicts" in ended.out
+
+
+@pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["input", "output", "cached_input", "cache_write"])
+def test_a_price_below_zero_or_of_no_number_is_refused(name: str, amount: float) -> None:
+    with pytest.raises(ValueError, match=f"Price\\({name}="):
+        Price(**{"input": 1.0, "output": 1.0, name: amount})
+
+
+def test_a_set_of_one_item_in_one_cluster_says_so() -> None:
+    (one,) = items(1, clusters=1)
+    assert str(TaskSet("sums", [one])) == "sums: 1 item, 1 cluster"
+    assert str(TaskSet("sums", items(2))) == "sums: 2 items"
+
+
+def test_seven_of_a_hundred_items_are_held_out_as_seven() -> None:
+    _, held_out = TaskSet("sums", items(100)).split(0.07)
+    assert len(held_out) == 7

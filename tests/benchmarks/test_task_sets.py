@@ -103,7 +103,7 @@ def test_a_bad_row_is_refused_with_file_and_line_or_left_out_and_counted(
     assert len(kept) == 1
     assert [bad.line for bad in kept.skipped] == [3]
     assert problem in kept.skipped[0].problem
-    assert "1 rows skipped" in str(kept)
+    assert "1 row skipped" in str(kept)
 
 
 def test_text_that_is_not_utf_8_is_refused_by_line(tmp_path: Path) -> None:
