@@ -215,7 +215,8 @@ def _answers_of(record: Mapping[str, object], where: str, say: Said, parsed: str
 def _reply(text: object, parsed: object, say: Said) -> str:
     line = "" if parsed is None else f"Answer: {parsed}"
     if say == "parsed" or not isinstance(text, str):
-        return line or "No answer was recorded."
+        # An answer that states nothing is read as an abstention, and its words are no answer of their own.
+        return line or "No answer was recorded.\nAnswer:"
     return text if say == "text" or not line else f"{text}\n\n{line}"
 
 

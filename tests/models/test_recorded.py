@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from phalanx.errors import ConfigurationError, LogError, RateLimited, ValidationError
+from phalanx.formations.voting import Equivalence
 from phalanx.messages import Completion, Delta, Message, Request, ToolCall, ToolSpec, Usage
 from phalanx.testing import (
     Cassette,
@@ -138,7 +139,9 @@ async def test_a_data_set_answers_by_id_or_by_text(tmp_path: Path, name: str) ->
         assert await said(model, draft(question, "x/small")) == "It is 18."
         assert await said(model, revision(question, "", [], member="x/small")) == "Still 18."
         assert await said(model, draft(question, "x/large")) == "Answer: 17"
-        assert await said(model, draft(question, "x/silent")) == "No answer was recorded."
+        silent = await said(model, draft(question, "x/silent"))
+        assert silent.startswith("No answer was recorded.")
+        assert Equivalence().read(silent) is None
         assert await said(model, draft(question, "x/many", attempt=3)) == "fourth"
         assert await said(model, draft(question, "x/twice", attempt=1)) == "Answer: 2"
 

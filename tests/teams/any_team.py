@@ -46,7 +46,7 @@ class AnyModel:
                 raise said
             return said
         if request.output is not None:
-            schema = request.output.schema_
+            schema: Mapping[str, Any] = request.output.schema_
             return json.dumps(filled(schema, schema.get("$defs", {}), f"{where}/{len(request.messages)}"))
         return f"{about.member} has worked on {about.stage}.\nAnswer: {_dice(where) % 2}"
 
