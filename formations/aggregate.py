@@ -16,6 +16,7 @@ from phalanx.settings import nearest
 
 from .base import UNDECIDED, Answer, Asking, Member, Outcome, Stage, Wiring
 from .count import count, undecided_text
+from .headings import under_names
 from .rule_field import as_rule, written
 from .team_run import TeamRun
 from .voting import Equivalence, Plurality, Rule
@@ -115,8 +116,8 @@ async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers:
 
 def concat(outcomes: Sequence[Outcome]) -> Answer | None:
     """All answers under their authors' names; None when there are none."""
-    parts = [f"## {outcome.member}\n{outcome.text}" for outcome in outcomes if outcome.ok]
-    return Answer("\n\n".join(parts)) if parts else None
+    parts = [(outcome.member, outcome.text) for outcome in outcomes if outcome.ok]
+    return Answer(under_names(parts)) if parts else None
 
 
 def vote(rule: Rule, run: TeamRun, answers: Sequence[Outcome]) -> Answer:

@@ -18,6 +18,7 @@ from phalanx.messages import Data
 
 from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .gather import Gathering
+from .headings import under_names
 from .pieces import By, split_text
 from .receipts import capped, file, receipt
 from .team_run import Job, TeamRun
@@ -265,7 +266,7 @@ def _asked_and_source(task: Task) -> tuple[str, str]:
 
 
 def _joined(parts: Sequence[Part]) -> Answer:
-    return Answer("\n\n".join(f"## {label}\n{text}" for label, text in parts), status="partial")
+    return Answer(under_names(parts), status="partial")
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from phalanx.runtime.regions import Region
 
 from .agenda import Item, Minutes, Turn
 from .base import Answer, Member
+from .headings import under_names
 from .rounds import cut
 from .team_run import TeamRun, identity
 
@@ -210,7 +211,7 @@ class SharedBoard:
 
     def best(self) -> Answer | None:
         """What members have added, if it is stopped before there is an answer."""
-        return Answer("\n\n".join(f"## {name}\n{text}" for name, text in self.said)) if self.said else None
+        return Answer(under_names(self.said)) if self.said else None
 
 
 @lru_cache(128)
