@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -79,8 +80,8 @@ class Consensus(Deliberation):
             rule: Rule = self.rule
             return rule
         if self.min_agreement is None:
-            return Majority(tie_break=())
-        return Plurality(min_agreement=self.min_agreement, tie_break=())
+            return _MORE_THAN_HALF
+        return _agreed(self.min_agreement)
 
     def is_settled(self, counted: Counted) -> bool:
         return counted.decision.status == "decided"
@@ -100,29 +101,38 @@ class Consensus(Deliberation):
         if self.exchange == "messages":
             return super().revision(talk, member, latest, round, chance, instead)
         return talk.run.prompts(
-            "exchange", task=talk.text, solutions=self.solutions(talk.counts, chance), contract=talk.contract
+            "exchange", task=talk.text, solutions=self.solutions(talk, chance), contract=talk.contract
         )
 
-    def solutions(self, counts: Sequence[Counted], chance: random.Random) -> str:
+    def solutions(self, talk: Discussion, chance: random.Random) -> str:
         """All answers proposed so far as data: anonymous, in no order, each once, cut to the budget.
 
-        counts: of the drafts and each round. chance: the member's own.
+        talk: the discussion. chance: the member's own.
         """
-        texts: dict[str, None] = {}
-        for counted in counts:
-            for name, outcome in counted.outcomes.items():
-                text = said(outcome) if self.view == "full" else counted.choices[name]
-                if text is not None:
-                    texts[cut(text, self.peer_tokens)] = None
-        order = list(texts)
+        order = talk.proposed(self._proposals)
         chance.shuffle(order)
         return fenced_all((label(at), text) for at, text in enumerate(order))
+
+    def _proposals(self, counted: Counted) -> Iterator[str]:
+        for name, outcome in counted.outcomes.items():
+            text = said(outcome) if self.view == "full" else counted.choices[name]
+            if text is not None:
+                yield cut(text, self.peer_tokens)
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         talk = await self.deliberate(run, task)
         answer = self.answer(talk.counted)
         assert answer is not None
         return answer
+
+
+_MORE_THAN_HALF = Majority.model_construct(tie_break=())  # as it is validated, without building a validator
+
+
+@functools.lru_cache(maxsize=64, typed=True)
+def _agreed(by: int | float) -> Plurality:
+    """Plurality with an agreement, which is asked for many times in a run."""
+    return Plurality(min_agreement=by, tie_break=())
 
 
 # What has no meaning where everybody sees all solutions: it is about who sees whose answers, and how.

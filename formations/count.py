@@ -84,7 +84,7 @@ def choices_of(
     for text in texts:
         if text not in read:
             read[text] = equivalence.read(text)
-    return equivalence.classes([read[text] for text in texts]).choices
+    return equivalence.choices([read[text] for text in texts])
 
 
 def ballots_of(counted: Counted) -> list[Ballot | None]:
@@ -103,7 +103,7 @@ def _ballots(
     return [
         None
         if choice is None or (silent and name not in sure)
-        else Ballot(choice, voter=name, text=said(outcomes[name]), confidence=sure.get(name))
+        else Ballot.of(choice, voter=name, text=said(outcomes[name]), confidence=sure.get(name))
         for name, choice in choices.items()
     ]
 

@@ -158,7 +158,7 @@ class Debate(Deliberation):
             for counted in counts
             for choice in dict.fromkeys(each for each in counted.choices.values() if each is not None)
         }
-        classes = self.equivalence.classes(list(found)).choices
+        classes = self.equivalence.choices(list(found))
         merged = dict(zip(found, classes, strict=True))
         return {merged[choice] or choice: pair for choice, pair in found.items()}
 

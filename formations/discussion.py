@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phalanx.agents.output import Shape
@@ -50,6 +50,7 @@ class Discussion:
         self._past: list[tuple[Mapping[str, Outcome], Mapping[str, Sequence[Shown]]]] = []
         self._shown: dict[str, Sequence[Shown]] = {}
         self._ratings: dict[str, list[int]] = {}
+        self._proposed: tuple[int, dict[str, None]] = (0, {})
 
     @property
     def counted(self) -> Counted:
@@ -146,7 +147,7 @@ class Discussion:
         kept = {name: outcome for name, outcome in self.latest.items() if name not in prompts}
         kept |= _by_name(taken)
         options: dict[str, Any] = {
-            "stage": stage, "round": round, "question": self.task.id, "until": self._until(kept),
+            "stage": stage, "round": round, "question": self.task.id, "until": self._until(kept, len(asked)),
             "shape": contract(sure=how.confidence == "typed", rates=how.rate and round > 0),
             "best": None if round else lambda done: how.answer(how.count(run, self._seated(_by_name(done)))),
         }  # fmt: skip
@@ -159,15 +160,15 @@ class Discussion:
         ]
         return await run.ask_jobs(jobs, deadline=how.deadline, **options)
 
-    def _until(self, kept: Mapping[str, Outcome]) -> Until:
-        """Whether the answers so far are certain to decide; looks only when they can."""
+    def _until(self, kept: Mapping[str, Outcome], asked: int) -> Until:
+        """Whether the answers so far are certain to decide; looks only when they can, and somebody is still out."""
         due = 0
 
         def until(done: Sequence[Outcome]) -> bool:
             nonlocal due
-            latest = self._seated({**kept, **_by_name(done)})
-            if len(latest) < due:
+            if len(done) == asked or len(kept) + sum([each.ok for each in done]) < due:
                 return False
+            latest = self._seated({**kept, **_by_name(done)})
             lacking = self.how.lacking(self.run, latest, self.table, self._read)
             due = len(latest) + lacking
             return lacking == 0
@@ -214,6 +215,14 @@ class Discussion:
         parts = shown(self.how.looks, peers, choices, sure, chance)
         self._shown[member.name] = parts
         return parts
+
+    def proposed(self, texts: Callable[[Counted], Iterable[str]]) -> list[str]:
+        """All that was proposed so far, each once; `texts` says what was in a count, and is asked once for each."""
+        known, found = self._proposed
+        for counted in self.counts[known:]:
+            found |= dict.fromkeys(texts(counted))
+        self._proposed = len(self.counts), found
+        return list(found)
 
     def note(self, member: Member, parts: Sequence[Shown]) -> None:
         """Remember what a member was shown in place of its peers' answers."""

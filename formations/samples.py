@@ -36,6 +36,7 @@ class Samples:
         self.drawn: list[Outcome] = []
         self.is_certain = False
         self._counted: tuple[tuple[object, ...], Counted] | None = None
+        self._merged: tuple[tuple[int, ...], tuple[dict[str, Outcome], dict[str, str | None]]] | None = None
         self._read: dict[str, str | None] = {}
         self._prompt = run.prompts("draft", task=run.text(task)) + run.prompts("answer_line")
 
@@ -60,7 +61,7 @@ class Samples:
 
     def answers(self) -> list[str | None]:
         """What each sample so far was counted as, in the order of the drawing; None where it failed or abstained."""
-        choices = iter(self.count(self.drawn, self.most).choices.values())
+        choices = iter(self._choices(self.drawn)[1].values())
         return [next(choices) if outcome.ok else None for outcome in self.drawn]
 
     def count(self, outcomes: Sequence[Outcome], eligible: int) -> Counted:
@@ -71,6 +72,21 @@ class Samples:
         key = (eligible, *map(id, outcomes))
         if self._counted is not None and self._counted[0] == key:
             return self._counted[1]
+        said, choices = self._choices(outcomes)
+        ballots = [
+            None if choice is None else Ballot.of(choice, voter=said[name].member, text=said[name].text)
+            for name, choice in choices.items()
+        ]
+        decision = self.rule.decide(ballots, seed=self.run.seed, eligible=eligible)
+        counted = Counted(said, choices, decision, rule=self.rule, ballots=tuple(ballots))
+        self._counted = key, counted
+        return counted
+
+    def _choices(self, outcomes: Sequence[Outcome]) -> tuple[dict[str, Outcome], dict[str, str | None]]:
+        """The samples that are answers, by what they are called in a vote, and what each is counted as."""
+        key = tuple(map(id, outcomes))
+        if self._merged is not None and self._merged[0] == key:
+            return self._merged[1]
         turns: Counter[str] = Counter()
         said: dict[str, Outcome] = {}
         for outcome in outcomes:
@@ -80,16 +96,10 @@ class Samples:
         for outcome in said.values():
             if outcome.text not in self._read:
                 self._read[outcome.text] = self.equivalence.read(outcome.text)
-        partition = self.equivalence.classes([self._read[outcome.text] for outcome in said.values()])
-        choices = dict(zip(said, partition.choices, strict=True))
-        ballots = [
-            None if choice is None else Ballot(choice, voter=said[name].member, text=said[name].text)
-            for name, choice in choices.items()
-        ]
-        decision = self.rule.decide(ballots, seed=self.run.seed, eligible=eligible)
-        counted = Counted(said, choices, decision, rule=self.rule, ballots=tuple(ballots))
-        self._counted = key, counted
-        return counted
+        found = self.equivalence.choices([self._read[outcome.text] for outcome in said.values()])
+        choices = dict(zip(said, found, strict=True))
+        self._merged = key, (said, choices)
+        return said, choices
 
     def lacking(self, outcomes: Sequence[Outcome]) -> int:
         """How many more samples there must be before the winner can be certain, whatever they say; 0: it is now.

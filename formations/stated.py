@@ -81,7 +81,9 @@ def said(outcome: Outcome) -> str:
 def answered(outcome: Outcome) -> str | None:
     """The text that an outcome's answer is read from; None when a typed answer is left blank: it abstains."""
     typed = stated(outcome)
-    return None if typed is not None and not typed.answer.strip() else said(outcome)
+    if typed is None:
+        return outcome.text
+    return said(outcome) if typed.answer.strip() else None
 
 
 def confidence(outcome: Outcome) -> float | None:

@@ -14,6 +14,7 @@ from phalanx.errors import ValidationError
 from phalanx.messages import Data
 
 from .exact import Exact, Number, exact
+from .trusted import trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,18 @@ class Ballot(Data):
         facts = {"voter": voter, "weight": weight, "confidence": confidence, "text": text}
         BaseModel.__init__(self, **given, **facts)
 
+    @classmethod
+    def of(cls, choice: str, *, voter: str, text: str, confidence: float | None = None) -> Ballot:
+        """`Ballot(choice, …)` of an answer that was read as `choice`, and of a confidence that was checked before.
+
+        voter: who votes. text: its reasons. confidence: how sure it is, from 0 to 1 (None: unknown).
+        """
+        facts: dict[str, object] = {
+            "choice": choice, "ranking": None, "approved": None, "scores": None, "voter": voter, "weight": _ONE,
+            "confidence": confidence, "text": text,
+        }  # fmt: skip
+        return trusted(cls, facts, _OF)
+
     @property
     def content(self) -> Content | None:
         """What the ballot says, whichever way; None when it abstains."""
@@ -96,6 +109,9 @@ class Ballot(Data):
             return self.approved
         return Scores.of(self.scores) if self.scores else None
 
+
+_ONE = Fraction(1)
+_OF = frozenset({"choice", "voter", "weight", "confidence", "text"})
 
 RawBallot = Ballot | str | Sequence[str] | AbstractSet[str] | Mapping[str, Number] | None
 """A choice, a list (ranked), a set (approved), a mapping (points, scores), a Ballot, or None (abstains)."""

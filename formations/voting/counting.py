@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from .ballots import Content
 from .decision import Step, shown
-from .exact import Amount, exact
+from .exact import Amount, exact, ratio
 from .outcome import Count
 from .reading import Votes, names_in
 from .rule import VotingRule, unfit
@@ -43,7 +43,7 @@ class Majority(HeadCount):
     kind: Literal["majority"] = "majority"
 
     def agrees(self, share: Fraction) -> bool:
-        return share > Fraction(1, 2)
+        return 2 * share.numerator > share.denominator
 
 
 class Supermajority(HeadCount):
@@ -132,4 +132,4 @@ def most(weights: dict[str, int], scale: int) -> Count:
     """A count in which the largest weight is first; no weight leads nothing."""
     best = max(weights.values(), default=0)
     leaders = [name for name, weight in weights.items() if weight == best] if best > 0 else []
-    return Count({name: Fraction(weight, scale) for name, weight in weights.items()}, leaders)
+    return Count({name: ratio(weight, scale) for name, weight in weights.items()}, leaders, weights=weights)

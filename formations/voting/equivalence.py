@@ -102,18 +102,31 @@ class Equivalence(Data):
         answers: as `read` gives them, None for an abstention; a whole reply that states its answer explicitly will do
         too. relation: used instead of the own one. Raises what the relation raises.
         """
+        choices, members = self._merged(answers, relation)
+        made = [AnswerClass(label=label, members=tuple(places)) for label, places in members.items()]
+        made.sort(key=lambda each: (-len(each.members), each.label))
+        return Partition(classes=tuple(made), choices=choices)
+
+    def choices(self, answers: Sequence[str | None]) -> tuple[str | None, ...]:
+        """What `answers` are counted as: the `choices` of their `classes`, without the rest of it."""
+        return self._merged(answers, None)[0]
+
+    def _merged(
+        self, answers: Sequence[str | None], relation: Relation | None
+    ) -> tuple[tuple[str | None, ...], dict[str, list[int]]]:
+        """The label of each answer's class, and the places of each class."""
         # Each text is read once and looked up once, however many gave it.
         counts: dict[str, int] = {}
         for answer in answers:
             if answer is not None:
                 counts[answer] = counts.get(answer, 0) + 1
-        spellings: dict[Reading, dict[str, int]] = {}
+        spellings: dict[object, tuple[Reading, dict[str, int]]] = {}
         nodes_of: dict[str, dict[str, int]] = {}
         for answer, times in counts.items():
             if (meaning := self._meaning(answer)) is not None:
-                nodes_of[answer] = node_of = spellings.setdefault(meaning[1], {})
+                nodes_of[answer] = node_of = spellings.setdefault(_key(meaning[1]), (meaning[1], {}))[1]
                 node_of[meaning[0]] = node_of.get(meaning[0], 0) + times
-        nodes = [_Node(reading, counts) for reading, counts in spellings.items()]
+        nodes = [_Node(reading, counts) for reading, counts in spellings.values()]
         nodes.sort(key=lambda node: (-node.weight, node.name))
         judge = _Judge(self, relation or self.relation, nodes)
         labels: dict[int, str] = {}
@@ -131,9 +144,7 @@ class Equivalence(Data):
         for at, choice in enumerate(choices):
             if choice is not None:
                 members[choice].append(at)
-        made = [AnswerClass(label=label, members=tuple(places)) for label, places in members.items()]
-        made.sort(key=lambda each: (-len(each.members), each.label))
-        return Partition(classes=tuple(made), choices=tuple(choices))
+        return tuple(choices), members
 
     def firm(self, answers: Sequence[str | None]) -> tuple[bool, ...]:
         """Which answers are sure to stay together, and apart from those of other classes, whatever answers follow.
@@ -144,7 +155,7 @@ class Equivalence(Data):
         """
         meanings = [None if answer is None else self._meaning(answer) for answer in answers]
         readings = [None if meaning is None else meaning[1] for meaning in meanings]
-        choices = self.classes(answers).choices
+        choices = self.choices(answers)
         inside: dict[str, Counter[Reading]] = {}
         for choice, reading in zip(choices, readings, strict=True):
             if choice is not None and reading is not None:
@@ -215,9 +226,16 @@ def _read(
     day_first: bool | None,
     percent: Percent,
 ) -> tuple[str, Reading] | None:
-    statements, parse, number_in = _reader()
-    choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
-    parsed = functools.partial(parse, kind=kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
+    statements, _, number_in = _reader()
+    if answer.isalnum() and fallbacks == ("whole",):
+        # Nothing stands around letters and digits alone: it is what was found in a reply, and is looked up again.
+        found = _parsed(answer, kind, options, decimal, day_first, percent)
+        return None if found is None else (answer, found)
+
+    def parsed(text: str) -> Reading | None:
+        read = _parsed if text.isalnum() else _parsed.__wrapped__
+        return read(text, kind, options, decimal, day_first, percent)
+
     for stated in statements(answer, fallbacks):
         text, reading = stated.text, parsed(stated.text)
         if reading is None and kind == "number" and stated.is_explicit and (inside := number_in(text)):
@@ -227,6 +245,27 @@ def _read(
         if kind in ("auto", "text"):
             return None
     return None
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(
+    text: str,
+    kind: Kind,
+    options: tuple[tuple[str, str], ...] | str | None,
+    decimal: DecimalMark,
+    day_first: bool | None,
+    percent: Percent,
+) -> Reading | None:
+    choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
+    return _reader()[1](text, kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
+
+
+def _key(reading: Reading) -> object:
+    """What only equal readings share; fractions take long to hash, and most are whole numbers."""
+    measure = reading.measure
+    if measure is None or measure.unit or measure.variable or measure.value.denominator != 1:
+        return reading
+    return reading.kind, measure.value.numerator, measure.base.numerator, measure.base.denominator
 
 
 class _Node:
@@ -283,7 +322,7 @@ def agree(one: Measure, other: Measure, how: Equivalence) -> bool:
         if one.unit == other.unit:
             here, there = one.base, other.base
     share = exact(how.tolerance)
-    if share <= ROUNDING and one.value.denominator == other.value.denominator == 1:
+    if (share is ROUNDING or share <= ROUNDING) and one.value.denominator == other.value.denominator == 1:
         if not how.absolute_tolerance:
             return here == there
         share = Fraction(0)  # whole numbers are not rounded

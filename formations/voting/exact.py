@@ -50,6 +50,12 @@ def _of_float(value: float) -> Fraction:
     return simple if float(simple) == value else Fraction(repr(value))
 
 
+@lru_cache(maxsize=4096)
+def ratio(numerator: int, denominator: int) -> Fraction:
+    """The fraction of two whole numbers; the small ones that votes are made of are made once."""
+    return Fraction(numerator, denominator)
+
+
 def rounded(value: float) -> Fraction:
     """A computed float to twelve decimals: sums that differ only by rounding errors then compare as equal."""
     return Fraction(round(value * 10**12), 10**12)

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .decision import Decision, Dissent, Status, Step, listed, shown
-from .exact import Number, exact
+from .exact import Number, exact, ratio
 from .reading import Group, Votes
+from .trusted import trusted
 
 if TYPE_CHECKING:
     from .rule import VotingRule
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 class Count:
     """What a rule made of the ballots: a tally, those in first place, and what else should be known.
 
-    shares: the share of agreement behind each candidate, where it is not that of the weight cast.
+    shares: the share of agreement behind each candidate, where it is not that of the weight cast. weights: the tally
+    in whole numbers of the votes' 1/scale, where it is nothing but these: they compare in no time.
     """
 
     tally: Mapping[str, Fraction]
     leaders: Sequence[str]
     notes: Sequence[str] = ()
     shares: Mapping[str, Fraction] | None = None
+    weights: Mapping[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -140,7 +143,7 @@ class _Vote:
         if shares is not None:
             return shares[name]
         backing = self.backing.get(name)
-        return Fraction(backing.weight, votes.total) if backing and votes.total else Fraction(0)
+        return ratio(backing.weight, votes.total) if backing and votes.total else _NONE
 
     def _share_asked(self, name: str) -> Fraction:
         """The share behind a candidate as the rule asks for it: of what was cast, or of all that could have been."""
@@ -160,11 +163,20 @@ class _Vote:
 
     @cached_property
     def _margin(self) -> Fraction:
-        tally, leaders = self.count.tally, self.count.leaders
+        count, leaders = self.count, self.count.leaders
         if len(leaders) > 1:
-            return Fraction(0)
-        others = [value for name, value in tally.items() if name != leaders[0]]
-        return tally[leaders[0]] - max(others, default=Fraction(0))
+            return _NONE
+        if count.weights is not None:
+            rest = [weight for name, weight in count.weights.items() if name != leaders[0]]
+            return ratio(count.weights[leaders[0]] - max(rest, default=0), self.votes.scale)
+        others = [value for name, value in count.tally.items() if name != leaders[0]]
+        return count.tally[leaders[0]] - max(others, default=_NONE)
+
+    @cached_property
+    def _ranked(self) -> list[str]:
+        """The candidates, the best first, and equal ones by name."""
+        worth: Mapping[str, int | Fraction] = self.count.tally if self.count.weights is None else self.count.weights
+        return sorted(worth, key=lambda name: (-worth[name], name))
 
     def _break(self, leaders: Sequence[str]) -> tuple[str | None, Step | None, Sequence[str]]:
         """Who is left when the tie-breaks are through, the step that left only one, and whom only chance could part."""
@@ -211,10 +223,14 @@ class _Vote:
     def _won(self, winner: str) -> str:
         votes, tally = self.votes, self.count.tally
         heads = self.backing.get(winner, Backing()).heads
-        others = [name for name in tally if name != winner]
-        second = max(others, key=lambda name: (tally[name], name), default=None)
+        second = self._second(winner)
         ahead = f", {plain(self._margin)} ahead of {shown(second)}" if second is not None else ""
         return f"{shown(winner)} wins at {plain(tally[winner])}{ahead}, backed by {heads} of {votes.cast} ballots"
+
+    def _second(self, winner: str) -> str | None:
+        """Who comes after the winner; of several equal ones the last by name."""
+        others = [name for name in self._ranked if name != winner]
+        return max((name for name in others if self.count.tally[name] == self.count.tally[others[0]]), default=None)
 
     def _too_little(self, leaders: Sequence[str]) -> str:
         share = plain(max(self._share_asked(name) for name in leaders))
@@ -231,13 +247,12 @@ class _Vote:
         level: Sequence[str] = (),
     ) -> Decision:
         votes, count = self.votes, self.count
-        tally = dict(sorted(count.tally.items(), key=lambda each: (-each[1], each[0])))
         against = [winner] if winner is not None else list(count.leaders)
-        return Decision(
+        facts = dict[str, object](
             status=status,
             winner=winner,
             leaders=tuple(sorted(count.leaders)),
-            tally=tally,
+            tally={name: count.tally[name] for name in self._ranked},
             margin=self._margin if count.leaders else None,
             agreement=max((self._share(name) for name in count.leaders), default=None),
             dissent=self._dissent(against),
@@ -248,10 +263,12 @@ class _Vote:
             seed=self.seed,
             tie_break=step,
             level=tuple(sorted(level)),
+            fallback=None,
             rule=self.rule.kind,
             notes=tuple(count.notes),
             explanation=f"{self.rule.kind}: {what}.",
         )
+        return trusted(Decision, facts, _SET)
 
     def _dissent(self, against: Sequence[str]) -> tuple[Dissent, ...]:
         """The ballots that have none of these on top, together with those of the same mind."""
@@ -279,6 +296,10 @@ class _Vote:
             tuple(ballot.voter for ballot in signed if ballot.voter is not None),
             tuple(ballot.text for ballot in signed if ballot.text is not None),
         )
+
+
+_NONE = Fraction(0)
+_SET = frozenset(Decision.model_fields) - {"fallback"}
 
 
 def _ceil(number: Fraction) -> int:
