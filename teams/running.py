@@ -16,7 +16,7 @@ from phalanx.agents.models.offline import FunctionModel
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
-from phalanx.errors import ConfigurationError, LimitExceeded, TeamError, ValidationError
+from phalanx.errors import ConfigurationError, LimitExceeded, PhalanxError, TeamError, ValidationError
 from phalanx.formations.base import Answer
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
@@ -166,10 +166,15 @@ async def work(
             refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {team.name!r}")
     except TeamError as stop:
         refusal = stop
+    except PhalanxError:
+        raise
     except RunPaused as waiting:
         if run.depth:
             raise
         questions = waiting.questions
+    except Exception as broken:  # noqa: BLE001 - a function of the user's; what was paid for goes on with its error
+        refusal = TeamError(f"{team.kind} broke off with {type(broken).__name__}: {broken}")
+        refusal.__cause__ = broken
     if refusal is None:
         refusal = inside.cut_short
     stopped = isinstance(refusal, LimitExceeded)
@@ -196,7 +201,7 @@ async def work(
         # A copy: the error itself may stand in an outcome, and must not hold what holds it.
         failure = copy.copy(refusal)
         failure.result = result
-        raise failure from refusal
+        raise failure from refusal.__cause__ or refusal
     return result
 
 

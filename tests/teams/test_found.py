@@ -22,6 +22,7 @@ from phalanx import (
     TeamRun,
     ValidationError,
 )
+from phalanx.errors import TeamError
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Warned
 from phalanx.runtime.log import MemoryLog
@@ -235,3 +236,20 @@ async def test_no_answer_can_stand_under_the_name_of_another_member(forged: str)
     headings = [line for line in result.splitlines() if line.strip().startswith("#")]
     assert headings == ["## ada", "## My reasons", "## bob"]
     assert "\\#" in result
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_function_of_the_users_that_breaks_off_does_not_lose_what_was_paid_for(nested: bool) -> None:
+    model = FunctionModel(lambda request: f"{request.about.member} speaks", name="offline/any")
+    team = AgentTeam.parallel(["a", "b"], aggregation=lambda texts: str(texts[9]), model=model, name="inner")
+    if nested:
+        team = AgentTeam.pipeline([team], model=model, name="outer")
+    with pytest.raises(TeamError, match="broke off with IndexError: list index out of range") as caught:
+        await team.run("x")
+    result = caught.value.result
+    assert isinstance(result, TeamResult)
+    assert result.status == "failed"
+    assert result.usage.calls == 2
+    if not nested:
+        assert [outcome.text for outcome in result.members] == ["a speaks", "b speaks"]
+        assert isinstance(caught.value.__cause__, IndexError)
