@@ -377,5 +377,8 @@ def _notes(
         notes.append(f"Not on the chart, for want of items in common with the others: {', '.join(missing)}.")
     if front is not None and front.n < len(comparison.items):
         notes.append(f"The front of accuracy against cost is of the {front.n:,} items that all its systems have.")
+    if comparison.judging is not None:
+        said = str(comparison.judging)
+        notes.append(f"{said[0].upper()}{said[1:]}.")
     notes.append(f"Cost is counted in {AN_ITEM[unit]}.")
     return notes

@@ -7,13 +7,14 @@ import random
 
 import pytest
 
-from phalanx.benchmarks import summary
-from phalanx.benchmarks.record import Comparison
+from phalanx.benchmarks import markdown, summary
+from phalanx.benchmarks.record import Comparison, Judging
 from phalanx.benchmarks.statistics.correction import holm
 from phalanx.benchmarks.statistics.distributions import NORMAL, z_of
 from phalanx.benchmarks.statistics.intervals import mean, wilson
 from phalanx.benchmarks.statistics.pareto import Measured, pareto
 from phalanx.errors import ValidationError
+from phalanx.messages import Usage
 from tests.benchmarks.comparisons import attempt, comparison, debate, items, system
 
 FIRST = [1.0] * 60 + [0.0] * 40
@@ -260,3 +261,13 @@ def _of(made: tuple[object, ...], *, names: tuple[str, ...] = ("a",), **facts: o
             **facts,
         }
     )
+
+
+def test_what_the_judges_did_and_cost_is_said() -> None:
+    judged = comparison({"a": [1.0, 0.0]}).model_copy(
+        update={"judging": Judging(judgements=2, judges=3, usage=Usage(12), turned=1, agreement=0.5, alpha=0.25)}
+    )
+    told = summary.of(judged)
+    (line,) = [note for note in told.notes if note.startswith("Judges: 2 answers by 3, 12 calls")]
+    assert "50% of the pairs of judges agree (Krippendorff's alpha 0.25)" in line
+    assert line in markdown.of(told)
