@@ -90,7 +90,9 @@ def test_a_mistake_in_the_judge_is_told_with_line_and_field(scorer: str, problem
 
 def test_a_judge_of_a_file_is_what_the_file_says(tmp_path: Path) -> None:
     file = tmp_path / "bench.yaml"
-    file.write_text(f"{GOOD}scorer: {{kind: judge, model: openai/y, judges: 3, rubric: 'Is it clear?', undecided: 0}}\n")
+    file.write_text(
+        f"{GOOD}scorer: {{kind: judge, model: openai/y, judges: 3, rubric: 'Is it clear?', undecided: 0}}\n"
+    )
     spec = load_bench(file).spec.scorer
     assert isinstance(spec, JudgeSpec)
     judge = spec.build()

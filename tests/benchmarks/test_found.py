@@ -277,8 +277,8 @@ def test_a_price_below_zero_or_of_no_number_is_refused(name: str, amount: float)
 
 def test_a_set_of_one_item_in_one_cluster_says_so() -> None:
     (one,) = items(1, clusters=1)
-    assert str(TaskSet("sums", [one])) == "sums: 1 item, 1 cluster"
-    assert str(TaskSet("sums", items(2))) == "sums: 2 items"
+    assert str(TaskSet("sums", (one,))) == "sums: 1 item, 1 cluster"
+    assert str(TaskSet("sums", tuple(items(2)))) == "sums: 2 items"
 
 
 def test_seven_of_a_hundred_items_are_held_out_as_seven() -> None:

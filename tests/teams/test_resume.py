@@ -331,4 +331,4 @@ async def test_whom_a_limit_refused_posts_beside_the_others_when_the_run_goes_on
     wide = AgentTeam.parallel([Agent("worker", name=name) for name in "abc"], quorum=1, model=model, name="p")
     result = await wide.resume(RUN, log=log)
     assert [outcome.status for outcome in result.members] == ["ok"] * 3
-    assert sorted(entry.author for entry in result.board) == ["a", "b", "c"]
+    assert sorted(entry["author"] for entry in result.to_dict()["board"]) == ["a", "b", "c"]

@@ -86,7 +86,10 @@ async def test_another_team_cannot_resume_a_run() -> None:
     log, model = MemoryLog(), Recording()
     await AgentTeam.parallel(["a", "b", "c"], model=model).run("Go.", run_id="r", log=log, limits=Limits(calls=2))
     before = len(await log.read("run/r"))
-    for other in (AgentTeam.parallel(["a", "b", "x"], model=model), AgentTeam.pipeline(["a", "b", "c"], model=model, name="parallel")):
+    for other in (
+        AgentTeam.parallel(["a", "b", "x"], model=model),
+        AgentTeam.pipeline(["a", "b", "c"], model=model, name="parallel"),
+    ):
         with pytest.raises(ReplayDivergence, match=r"the team's (members|formation)"):
             await other.resume("r", log=log)
     assert len(await log.read("run/r")) == before
