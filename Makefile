@@ -16,7 +16,7 @@ types:
 	$(PYTHON) -m mypy
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --dist loadfile
 
 torture:  ## the long hunts: crashes, random profiles, load
 	PHALANX_TORTURE=1 $(PYTHON) -m pytest -m "" --timeout 3600
