@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import anyio
@@ -92,7 +93,7 @@ class TeamRun:
         if board is not None:
             board.declare(REGION)
         elif not run.execution.unseen:
-            self._board = self.answers.board(run.execution.log, self._written)
+            self._board = self.answers.board(run.execution.log, partial(_written, run))
         self.members = tuple(member for member in self.everyone if member.seat is None)
         self._best: Callable[[], Answer | None] | None = None
 
@@ -377,10 +378,6 @@ class TeamRun:
         if isinstance(outcome.failure, LimitExceeded):
             raise outcome.failure
 
-    def _written(self, entry: Entry) -> None:
-        op = "retract" if entry.retracted else "post"
-        self.run.emit(BoardWritten, entry.region, entry.key, entry.version, entry.author, op)
-
     def _place(self, stage: str, round: int) -> Run:
         return self.run.branch(f"{stage}-{round}" if round else stage)
 
@@ -534,6 +531,12 @@ def _members_of(answer: object, failure: object) -> tuple[Outcome, ...]:
     result = getattr(failure, "result", None) if answer is None else answer
     found: tuple[Outcome, ...] = getattr(result, "members", ())
     return found
+
+
+def _written(run: Run, entry: Entry) -> None:
+    """Say what was written on the board: by the run alone, so that a board does not hold the team that holds it."""
+    op = "retract" if entry.retracted else "post"
+    run.emit(BoardWritten, entry.region, entry.key, entry.version, entry.author, op)
 
 
 def identity(member: Member) -> Identity:
