@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -156,9 +158,8 @@ def check_travels(order: Order) -> None:
 
 
 def _cloudpickle() -> Any:
-    """What Dask and Ray send values with: of its own, or Ray's copy."""
-    try:
-        import cloudpickle
-    except ImportError:
-        from ray import cloudpickle
-    return cloudpickle
+    """What Dask and Ray send values with: of its own, or Ray's copy. Raises ConfigurationError without either."""
+    for name in ("cloudpickle", "ray.cloudpickle"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(name)
+    raise ConfigurationError("work is sent to other processes by cloudpickle: pip install 'phalanx[dask]'")
