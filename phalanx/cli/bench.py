@@ -9,7 +9,20 @@ import typer
 from typer.core import TyperGroup
 
 from .exits import EXIT_CODES
-from .words import AsJson, Debug, Limit, Quiet, end
+from .words import (
+    AllowCode,
+    AsJson,
+    Concurrency,
+    Debug,
+    Engine,
+    Keep,
+    Limit,
+    Offline,
+    Quiet,
+    Resume,
+    SkipBad,
+    end,
+)
 
 KEPT = 'A benchmark that is kept: its name, or "last".'
 
@@ -33,35 +46,21 @@ bench = typer.Typer(
 @bench.command(epilog=EXIT_CODES)
 def run(
     spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The benchmark; see docs/benchmarks.md.")],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the last benchmark of this name; what is done stays done.")
-    ] = False,
-    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Where the work is done: local, dask, ray.")] = (
-        "local"
-    ),
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", metavar="N", min=1, help="Attempts at the same time.")
-    ] = None,
+    resume: Resume = False,
+    engine: Engine = "local",
+    concurrency: Concurrency = None,
     limit: Limit = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option("--fail-if", metavar="CONDITION", help='Exit with 7 if it holds: "debate < vote + 2pp".'),
     ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave bad rows of the task file out, and count them.")
-    ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Simulate the members for which nobody names a model.")
-    ] = False,
+    skip_bad: SkipBad = False,
+    offline: Offline = False,
     baselines: Annotated[
         bool, typer.Option("--baselines/--no-baselines", help="Add the single members and votes at equal budget.")
     ] = True,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Let the code scorer run what models wrote, on this machine.")
-    ] = False,
-    keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="Keep the results, so that it can go on and be reported.")
-    ] = True,
+    allow_code: AllowCode = False,
+    keep: Keep = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -85,28 +84,14 @@ def run(
 @bench.command(epilog=EXIT_CODES)
 def search(
     spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="Members, tasks and a budget; see docs/search.md.")],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the last search of this name; what is done stays done.")
-    ] = False,
-    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Where the work is done: local, dask, ray.")] = (
-        "local"
-    ),
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", metavar="N", min=1, help="Attempts at the same time.")
-    ] = None,
+    resume: Resume = False,
+    engine: Engine = "local",
+    concurrency: Concurrency = None,
     limit: Limit = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave bad rows of the task file out, and count them.")
-    ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Simulate the members for which nobody names a model.")
-    ] = False,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Let the code scorer run what models wrote, on this machine.")
-    ] = False,
-    keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="Keep the results, so that it can go on and be reported.")
-    ] = True,
+    skip_bad: SkipBad = False,
+    offline: Offline = False,
+    allow_code: AllowCode = False,
+    keep: Keep = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -114,10 +99,11 @@ def search(
     """Find the formation, if any, that is worth its cost for some members and tasks, and prove it on held-out ones."""
 
     def work() -> int:
-        from .bench_search import Order, run_search
+        from .bench_search import run_search
+        from .bench_work import Asked
 
         return run_search(
-            Order(
+            Asked(
                 spec=spec, resume=resume, engine=engine, concurrency=concurrency, limits=limit or (),
                 skip_bad=skip_bad, offline=offline, allow_code=allow_code, keep=keep, json=as_json, quiet=quiet,
                 debug=debug,

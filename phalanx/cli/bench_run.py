@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import anyio
 
 from phalanx.benchmarks import summary, table
 from phalanx.benchmarks.compare import compare
@@ -27,37 +22,26 @@ from phalanx.runtime.limits import Limits
 from . import logs, show
 from .bench_kept import fresh_name, kept_log, latest
 from .bench_view import BenchView, view_for
+from .bench_work import Asked, watched
 from .exits import COMPLETED, GATE, STOPPED
-from .failures import Interrupted, WrongUse, say
+from .failures import WrongUse, say
 from .options import read_limits
 from .text import advised, json_line, one_line
-from .watch import TICK, signals
 
 if TYPE_CHECKING:
     from phalanx.runtime.log import Log
 
+COMMAND = "phalanx bench"
 DISCORDANCE = 0.3
 """On which share of the items two systems are taken to differ, before anything is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class Order(Asked):
     """What was typed."""
 
-    spec: Path
-    resume: bool = False
-    engine: str = "local"
-    concurrency: int | None = None
-    limits: Sequence[str] = ()
     fail_if: Sequence[str] = ()
-    skip_bad: bool = False
-    offline: bool = False
     baselines: bool = True
-    allow_code: bool = False
-    keep: bool = True
-    json: bool = False
-    quiet: bool = False
-    debug: bool = False
 
 
 def run_bench(order: Order) -> int:
@@ -73,8 +57,7 @@ def run_bench(order: Order) -> int:
         gate.check_before(tuple(bench.systems), baselines=order.baselines and bool(bench.spec.baselines))
     scorer = scorer_of(bench.spec.scorer, bench.tasks, allow_code=order.allow_code)
     limits = merged(bench.spec.limits, given)
-    if not order.keep and (order.resume or order.engine != "local"):
-        raise WrongUse("--no-keep cannot go with --resume, nor with an engine of other processes: both need the file")
+    order.check()
     log = kept_log() if order.keep else None
     name = _name(bench.name, order, log)
     if not order.quiet:
@@ -91,7 +74,7 @@ def run_bench(order: Order) -> int:
         return GATE
     if found.stopped is not None:
         if order.keep:
-            say(f"to go on: {_again(order)} --limit NAME=N")
+            say(f"to go on: {order.again(COMMAND)} --limit NAME=N")
         return STOPPED
     return COMPLETED
 
@@ -99,49 +82,17 @@ def run_bench(order: Order) -> int:
 def _run(
     bench: Bench, name: str, scorer: Scorer, limits: Limits | None, order: Order, log: Log | None, view: BenchView
 ) -> Comparison:  # fmt: skip
-    async def work() -> Comparison:
-        failure: Exception | None = None
-        found: Comparison | None = None
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(keep_drawing, view)
-                try:
-                    found = await compare(
-                        bench.systems, bench.tasks, scorer=scorer, limits=limits, limits_each=bench.spec.limits_each,
-                        repeats=bench.spec.repeats, seed=bench.spec.seed, engine=order.engine,
-                        concurrency=order.concurrency or bench.spec.concurrency, log=log,
-                        baselines=bench.spec.baselines if order.baselines else False, margin=bench.spec.margin,
-                        name=name, on_progress=view.told,
-                    )  # fmt: skip
-                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
-                    failure = problem
-                group.cancel_scope.cancel()
-        finally:
-            with anyio.move_on_after(5, shield=True):
-                for each in (*bench.systems.values(), scorer):
-                    if hasattr(each, "aclose"):
-                        await each.aclose()
-                if log is not None:
-                    await log.aclose()
-        if failure is not None:
-            raise failure
-        assert found is not None
-        return found
+    def work() -> Awaitable[Comparison]:
+        return compare(
+            bench.systems, bench.tasks, scorer=scorer, limits=limits, limits_each=bench.spec.limits_each,
+            repeats=bench.spec.repeats, seed=bench.spec.seed, engine=order.engine,
+            concurrency=order.concurrency or bench.spec.concurrency, log=log,
+            baselines=bench.spec.baselines if order.baselines else False, margin=bench.spec.margin,
+            name=name, on_progress=view.told,
+        )  # fmt: skip
 
-    with signals() as received, view:
-        try:
-            return anyio.run(work)
-        except KeyboardInterrupt:
-            if order.keep:
-                say(f"to go on: {_again(order)}")
-            raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
-
-
-async def keep_drawing(view: BenchView) -> None:
-    """Draw it ten times a second, until cancelled."""
-    while True:
-        view.draw()
-        await anyio.sleep(TICK)
+    again = order.again(COMMAND) if order.keep else None
+    return watched(work, view, log=log, closing=(*bench.systems.values(), scorer), again=again)
 
 
 def _announce(bench: Bench, limits: Limits | None) -> None:
@@ -211,7 +162,3 @@ def _name(name: str, order: Order, log: Log | None) -> str:
     if found is None:
         raise WrongUse(f"there is no benchmark {name!r} to go on with; leave --resume out")
     return found
-
-
-def _again(order: Order) -> str:
-    return f"phalanx bench {shlex.quote(str(order.spec))} --resume"

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
-import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
-
-import anyio
 
 from phalanx.benchmarks import search_table
 from phalanx.benchmarks.search import search
@@ -21,38 +15,20 @@ from phalanx.benchmarks.search_spec import SearchFile, load_search
 
 from . import logs, show
 from .bench_kept import kept_log, names
-from .bench_run import keep_drawing, merged, scorer_of
+from .bench_run import merged, scorer_of
 from .bench_view import BenchView, view_for
+from .bench_work import Asked, watched
 from .exits import COMPLETED, STOPPED, UNDECIDED
-from .failures import Interrupted, WrongUse, say
+from .failures import WrongUse, say
 from .options import read_limits
 from .text import advised, json_line, one_line
-from .watch import signals
 
 if TYPE_CHECKING:
     from phalanx.runtime.limits import Limits
     from phalanx.runtime.log import Log
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What was typed."""
-
-    spec: Path
-    resume: bool = False
-    engine: str = "local"
-    concurrency: int | None = None
-    limits: Sequence[str] = ()
-    skip_bad: bool = False
-    offline: bool = False
-    allow_code: bool = False
-    keep: bool = True
-    json: bool = False
-    quiet: bool = False
-    debug: bool = False
-
-
-def run_search(order: Order) -> int:
+def run_search(order: Asked) -> int:
     """Search; the table, or one JSON object, goes to stdout, all else to stderr.
 
     Gives 0 when a formation or the single agent won, 3 when nothing can be told, 4 when that is for want of budget.
@@ -61,8 +37,7 @@ def run_search(order: Order) -> int:
     logs.configure(order.debug)
     file = load_search(order.spec, skip_bad=order.skip_bad, simulate=order.offline)
     limits = merged(file.spec.limits, given)
-    if not order.keep and (order.resume or order.engine != "local"):
-        raise WrongUse("--no-keep cannot go with --resume, nor with an engine of other processes: both need the file")
+    order.check()
     log = kept_log() if order.keep else None
     name = _name(file.name, order, log)
     if not order.quiet:
@@ -83,44 +58,21 @@ def run_search(order: Order) -> int:
 
 
 def _run(
-    file: SearchFile, name: str, limits: Limits | None, order: Order, log: Log | None, view: BenchView
+    file: SearchFile, name: str, limits: Limits | None, order: Asked, log: Log | None, view: BenchView
 ) -> Search:  # fmt: skip
     spec = file.spec
     scorer = scorer_of(spec.scorer, file.tasks, allow_code=order.allow_code)
 
-    async def work() -> Search:
-        failure: Exception | None = None
-        found: Search | None = None
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(keep_drawing, view)
-                try:
-                    found = await search(
-                        file.tasks, file.members, model=file.model, formations=file.formations, budget=limits,
-                        scorer=scorer, held_out=spec.held_out, reserve=spec.reserve, repeats=spec.repeats,
-                        seed=spec.seed, margin=spec.margin, alpha=spec.alpha, engine=order.engine,
-                        concurrency=order.concurrency or spec.concurrency, log=log, name=name,
-                        on_progress=view.told,
-                    )  # fmt: skip
-                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
-                    failure = problem
-                group.cancel_scope.cancel()
-        finally:
-            if log is not None:
-                with anyio.move_on_after(5, shield=True):
-                    await log.aclose()
-        if failure is not None:
-            raise failure
-        assert found is not None
-        return found
+    def work() -> Awaitable[Search]:
+        return search(
+            file.tasks, file.members, model=file.model, formations=file.formations, budget=limits, scorer=scorer,
+            held_out=spec.held_out, reserve=spec.reserve, repeats=spec.repeats, seed=spec.seed, margin=spec.margin,
+            alpha=spec.alpha, engine=order.engine, concurrency=order.concurrency or spec.concurrency, log=log,
+            name=name, on_progress=view.told,
+        )  # fmt: skip
 
-    with signals() as received, view:
-        try:
-            return anyio.run(work)
-        except KeyboardInterrupt:
-            if order.keep:
-                say(f"to go on: phalanx bench search {shlex.quote(str(order.spec))} --resume")
-            raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
+    again = order.again("phalanx bench search") if order.keep else None
+    return watched(work, view, log=log, closing=(*file.members, file.model, scorer), again=again)
 
 
 def _announce(file: SearchFile, limits: Limits | None) -> None:
@@ -136,7 +88,7 @@ def _announce(file: SearchFile, limits: Limits | None) -> None:
         say("nothing limits what this may cost; --limit usd=N does")
 
 
-def _name(name: str, order: Order, log: Log | None) -> str:
+def _name(name: str, order: Asked, log: Log | None) -> str:
     """The name it is kept under: with --resume that of the last one, else one that nothing is kept under yet."""
     if log is None:
         return name

@@ -38,6 +38,20 @@ OtherTeam = Annotated[
     ),
 ]
 
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the last one of this name; what is done stays done.")
+]
+Engine = Annotated[str, typer.Option("--engine", metavar="E", help="Where the work is done: local, dask, ray.")]
+Concurrency = Annotated[
+    int | None, typer.Option("--concurrency", metavar="N", min=1, help="Attempts at the same time.")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows of the task file out, and count them.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Simulate the members for which nobody names a model.")]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Let the code scorer run what models wrote, on this machine.")
+]
+Keep = Annotated[bool, typer.Option("--keep/--no-keep", help="Keep the results, so that it can go on and be reported.")]
+
 
 def end(work: Callable[[], int], debug: bool) -> None:
     """Exit with the code that `work` gives, or that fits what it raises."""
