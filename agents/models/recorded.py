@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import heapq
 from collections import Counter
@@ -146,11 +147,18 @@ class RecordedModel:
     def __repr__(self) -> str:
         if self._cassette is not None:
             return f"RecordedModel({self._cassette!r})"
-        # Which answers, too: a comparison tells by it whether a system is the one that it knows.
+        return f"RecordedModel({len(self._held)} answers, {self._content})"
+
+    @functools.cached_property
+    def _content(self) -> str:
+        """Which answers they are: a comparison tells by it whether a system is the one that it knows.
+
+        They are read once and not for each run, for every run says in its journal who its members are.
+        """
         said = hashlib.sha256()
         for part in (*sorted(self._held.items(), key=lambda each: each[0]), sorted(self.members.items())):
             said.update(repr(part).encode("utf-8", "surrogatepass"))
-        return f"RecordedModel({len(self._held)} answers, {said.hexdigest()[:12]})"
+        return said.hexdigest()[:12]
 
     def _find(self, request: Request) -> str | Completion:
         about = request.about
