@@ -33,6 +33,7 @@
     │   ├── RunBusy                 somebody else works on the run: .run_id, .holder
     │   ├── UncertainStep           a step was started, its end is unknown
     │   └── ReplayDivergence        a replayed step asks for something else
+    │       └── TeamDiffers         the team is not the one that began the run
     └── TeamError                   a team has no answer: .result
         ├── MemberFailed
         ├── QuorumMissed
@@ -287,11 +288,28 @@ class UncertainStep(LogError):
 
 
 class ReplayDivergence(LogError):
-    """A step asks for something else than the journal recorded; `field` is the first that differs."""
+    """A step asks for something else than the journal recorded; `field` is the first that differs.
 
-    def __init__(self, key: str, field: str, recorded: object, asked: object) -> None:
-        super().__init__(f"step {key} differs from the journal in {field}: recorded {recorded!r}, asked {asked!r}")
-        self.key, self.field, self.recorded, self.asked = key, field, recorded, asked
+    `team` names the fields in which the team differs from the one that began the run, where that is known.
+    """
+
+    def __init__(self, key: str, field: str, recorded: object, asked: object, *, team: tuple[str, ...] = ()) -> None:
+        more = f"; the team differs from the one that began the run in {', '.join(team)}" if team else ""
+        super().__init__(
+            f"step {key} differs from the journal in {field}: recorded {recorded!r}, asked {asked!r}{more}"
+        )
+        self.key, self.field, self.recorded, self.asked, self.team = key, field, recorded, asked, team
+
+
+class TeamDiffers(ReplayDivergence):
+    """The team is not the one that began the run; `key` is the run's id, `field` the first that differs in a spec."""
+
+    def __init__(self, run_id: str, field: str, recorded: object, asked: object) -> None:
+        super().__init__(run_id, field, recorded, asked, team=(field,))
+        self.args = (
+            f"run {run_id!r} was begun by another team: its {field} was {recorded!r}, and of this one it is {asked!r}; "
+            "give the team that began it",
+        )
 
 
 class TeamError(PhalanxError):

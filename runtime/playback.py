@@ -143,6 +143,11 @@ class Playback:
             if not started.idempotent and key not in self.finished and key not in self.decisions:
                 raise UncertainStep(key, started.name)
 
+    def is_to_make(self, key: str) -> bool:
+        """Whether a step that was begun is made (again) when the run goes on, and does not answer from the journal."""
+        ended = self.finished.get(key)
+        return ended is None or ended.status in ("cancelled", "refused") or key in self._again_made
+
     def was_emitted(self, event: Event) -> bool:
         """Whether an event is recorded already, as the next of its kind in its place; each is said once."""
         if isinstance(event, DeadlinePassed):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phalanx.agents.task import Task
-from phalanx.errors import ConfigurationError, LogError, ReplayDivergence
+from phalanx.errors import ConfigurationError, LogError
 from phalanx.runtime.events import AnyEvent, RunResumed, RunStarted
 from phalanx.runtime.forking import copied
 from phalanx.runtime.holding import held
@@ -17,6 +17,8 @@ from phalanx.runtime.log import Log, MemoryLog
 from phalanx.runtime.playback import Decision, Playback
 from phalanx.runtime.run import Listener
 
+from .answering import check_answers
+from .begun import check_team, naming_what_differs
 from .result import TeamResult
 from .running import Facts, facts_of, perform, roster, spec_in
 
@@ -40,21 +42,24 @@ async def go_on(
     # Held before it is read: whoever worked on it until now has written all there will be.
     async with held(journal, run_id):
         playback = Playback(await _records(journal, run_id), decisions=decisions)
-        _check_team(team, run_id, playback.start)
-        return await perform(
-            team, _task_of(playback.start), changed(_limits_of(playback.events), given), playback.start.seed, run_id,
-            journal, listeners, playback, human=human, answers=answers,
-        )  # fmt: skip
+        check_team(team, run_id, playback.start)
+        check_answers(answers, playback, run_id)
+        with naming_what_differs(team, playback.start):
+            return await perform(
+                team, _task_of(playback.start), changed(_limits_of(playback.events), given), playback.start.seed,
+                run_id, journal, listeners, playback, human=human, answers=answers,
+            )  # fmt: skip
 
 
 async def play_back(team: AgentTeam, run_id: str, log: Log | None, *, listeners: tuple[Listener, ...]) -> TeamResult:
     """What AgentTeam.replay does, with its arguments."""
     playback = Playback(await _records(_log(team, log), run_id), only=True)
-    _check_team(team, run_id, playback.start)
-    return await perform(
-        team, _task_of(playback.start), changed(_limits_of(playback.events), None), playback.start.seed, run_id,
-        MemoryLog(), listeners, playback,
-    )  # fmt: skip
+    check_team(team, run_id, playback.start)
+    with naming_what_differs(team, playback.start):
+        return await perform(
+            team, _task_of(playback.start), changed(_limits_of(playback.events), None), playback.start.seed, run_id,
+            MemoryLog(), listeners, playback,
+        )  # fmt: skip
 
 
 async def go_another_way(
@@ -122,17 +127,6 @@ async def _records(log: Log, run_id: str) -> list[object]:
     if not records:
         raise LogError(f"there is no run {run_id!r} in this log")
     return records
-
-
-def _check_team(team: AgentTeam, run_id: str, start: RunStarted) -> None:
-    """Raise ReplayDivergence for another team than the one that began the run, as far as can be told beforehand."""
-    for what, begun, now in (
-        ("the team's name", start.name, team.name),
-        ("the team's formation", start.formation, team.kind),
-        ("the team's members", start.roster, roster(team)),
-    ):
-        if begun != now:
-            raise ReplayDivergence(run_id, what, begun, now)
 
 
 def _task_of(start: RunStarted) -> Task:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamError
+from phalanx.errors import LimitExceeded, LogError, ReplayDivergence, TeamDiffers, TeamError
 from phalanx.messages import Usage
 from phalanx.teams.result import TeamResult
 
@@ -146,7 +146,7 @@ def _leave(output: Output, view: View, failure: BaseException, kept: bool) -> No
     run_id, broken = view.progress.run_id, cause(failure)
     if not kept or not run_id:
         return
-    if isinstance(broken, ReplayDivergence):
+    if isinstance(broken, ReplayDivergence) and not isinstance(broken, TeamDiffers):
         say(f"to go on from there with the team as it is now: phalanx fork {_word(run_id)} --at {_word(broken.key)}")
     elif interrupted or isinstance(broken, LogError):
         say(f"to go on: {_resume(run_id)}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
-from phalanx import Agent, AgentTeam, Answer, ConfigurationError, Task, TeamRun, tool
+from phalanx import Agent, AgentTeam, Answer, ConfigurationError, Task, TeamRun, ValidationError, tool
 from phalanx.agents.models.offline import FunctionModel
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Paused
@@ -160,3 +162,47 @@ async def test_a_nested_team_pauses_the_whole_run() -> None:
     (question,) = paused.questions
     result = await outer().resume(RUN, log=log, answers={question.key: "yes"})
     assert (result, office.sent) == ("end", ["a"])
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"office/draft/a/human-2": "yes"}, r"'the-run' asks no question 'office/draft/a/human-2' \(did you mean"),
+        ({"office/draft/a/model-1": "yes"}, "asks no question 'office/draft/a/model-1'"),
+        ({"yes": "office"}, "open are: office/draft/[ab]/human-1, office/draft/[ab]/human-1$"),
+        ({7: "yes"}, "asks no question 7"),
+        ({"office/draft/a/human-1": "perhaps"}, "must be one of yes, no"),
+        ({"office/draft/a/human-1": True}, "an answer is text, not bool"),
+        (["yes", "no"], "answers is a mapping of questions' keys to answers, not list"),
+    ],
+)
+async def test_an_answer_to_no_open_question_is_refused_before_anything_is_done(answers: Any, message: str) -> None:
+    office, log = Office(), MemoryLog()
+    await office.team().run("Send mails.", run_id=RUN, log=log, human=pause)
+    before, calls = len(await log.read(f"run/{RUN}")), office.calls
+    with pytest.raises(ValidationError, match=message):
+        await office.team().resume(RUN, log=log, answers=answers)
+    assert (len(await log.read(f"run/{RUN}")), office.calls, office.sent) == (before, calls, [])
+
+
+async def test_what_was_answered_may_be_said_again_but_not_otherwise() -> None:
+    office, log = Office(), MemoryLog()
+    paused = await office.team().run("Send mails.", run_id=RUN, log=log, human=pause)
+    first, second = (question.key for question in paused.questions)
+    await office.team().resume(RUN, log=log, answers={first: "yes"}, human=pause)
+    with pytest.raises(ValidationError, match=f"was answered with 'yes', which stands.*open are: {second}$"):
+        await office.team().resume(RUN, log=log, answers={first: "no", second: "no"})
+    last = await office.team().resume(RUN, log=log, answers={first: "yes", second: "no"})
+    assert (last.status, len(office.sent)) == ("completed", 1)
+    with pytest.raises(ValidationError, match="no question is open"):
+        await office.team().resume(RUN, log=log, answers={"office/x": "no"})
+
+
+async def test_a_question_that_nobody_was_there_for_can_be_answered_after() -> None:
+    async def careful(run: TeamRun, task: Task) -> Answer:
+        return Answer(f"{task.description} {await run.ask_human('How?')}")
+
+    team, log = AgentTeam(["a"], formation=careful, model=FunctionModel(lambda _: ""), name="t"), MemoryLog()
+    with pytest.raises(ConfigurationError, match="nobody is there"):
+        await team.run("it goes", run_id=RUN, log=log)
+    assert await team.resume(RUN, log=log, answers={"t/human-1": "well"}) == "it goes well"

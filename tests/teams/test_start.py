@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from phalanx import Agent, AgentTeam, ConfigurationError, Limits, Task, TeamRun, ValidationError
 from phalanx.agents.models.offline import FunctionModel
-from phalanx.errors import ReplayDivergence
+from phalanx.errors import TeamDiffers
 from phalanx.runtime.log import MemoryLog
 from tests.recording import Recording
 from tests.teams.test_limits import Paid
@@ -86,12 +87,15 @@ async def test_another_team_cannot_resume_a_run() -> None:
     log, model = MemoryLog(), Recording()
     await AgentTeam.parallel(["a", "b", "c"], model=model).run("Go.", run_id="r", log=log, limits=Limits(calls=2))
     before = len(await log.read("run/r"))
-    for other in (
-        AgentTeam.parallel(["a", "b", "x"], model=model),
-        AgentTeam.pipeline(["a", "b", "c"], model=model, name="parallel"),
+    for other, field in (
+        (AgentTeam.parallel(["a", "b", "x"], model=model), "members[2].name"),
+        (AgentTeam.pipeline(["a", "b", "c"], model=model, name="parallel"), "formation.kind"),
+        (AgentTeam.parallel(["a", Agent("coder", name="b"), "c"], model=model), "members[1].role"),
     ):
-        with pytest.raises(ReplayDivergence, match=r"the team's (members|formation)"):
+        with pytest.raises(TeamDiffers, match=f"'r' was begun by another team: its {re.escape(field)} was") as caught:
             await other.resume("r", log=log)
+        assert (caught.value.key, caught.value.field, caught.value.team) == ("r", field, (field,))
+        assert "step" not in str(caught.value)
     assert len(await log.read("run/r")) == before
     assert len(model.requests) == 2
 
