@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.loop import Turn, take
@@ -329,7 +330,9 @@ class TeamRun:
         place = self._place(stage, round)
         askings = [_Asking(self, place, job.member, stage, round, job.attempt, shape, question) for job in jobs]
         ended: dict[str, Outcome] = {}
-        finished = {job.id: anyio.Event() for job in jobs}
+        awaited = {earlier: anyio.Event() for job in jobs for earlier in job.after}
+        timed: anyio.CancelScope | None = None
+        group: TaskGroup | None = None
         enough = False
         fatal: list[Exception | RunPaused] = []
 
@@ -341,29 +344,47 @@ class TeamRun:
             job, asking = jobs[at], askings[at]
             try:
                 for earlier in job.after:
-                    await finished[earlier].wait()
+                    await awaited[earlier].wait()
                 prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
                 ended[job.id] = await asking.outcome(prompt)
             except (Exception, RunPaused) as broken:  # noqa: BLE001 - raised again below
                 fatal.append(broken)
-                scope.cancel()
+                end()
                 return
             except BaseException as stop:
-                late = scope.cancel_called and not enough and not fatal
+                # Only a scope with a time can pass it: that of a group is cancelled too when all around it are.
+                late = timed is not None and timed.cancel_called and not enough and not fatal
                 ended[job.id] = asking.ended("timed_out" if late else "cancelled", stop)
                 raise
-            finished[job.id].set()
+            if job.id in awaited:
+                awaited[job.id].set()
             if until is not None and not enough and until(so_far()):
                 enough = True
+                end()
+
+        def end() -> None:
+            if (scope := timed or (group and group.cancel_scope)) is not None:
                 scope.cancel()
+
+        async def all_of_them() -> None:
+            nonlocal group
+            async with anyio.create_task_group() as group:
+                for at in range(1, len(jobs)):
+                    group.start_soon(one, at)
+                # The first works in the task that waits for all: one task less, and it starts first as before.
+                await one(0)
 
         if best is not None:
             self.hold(lambda: best(so_far()))
         try:
-            with place.deadline(deadline) as scope:
-                async with anyio.create_task_group() as group:
-                    for at in range(len(jobs)):
-                        group.start_soon(one, at)
+            # Where no time is set the group itself can be cancelled; where one is alone, there is nobody to cancel.
+            if deadline is not None and jobs:
+                with place.deadline(deadline) as timed:
+                    await all_of_them()
+            elif len(jobs) > 1:
+                await all_of_them()
+            elif jobs:
+                await one(0)
         finally:
             self.history += so_far()
         if fatal:
