@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +11,7 @@ from phalanx.errors import ConfigurationError, ValidationError
 from phalanx.settings import MAX_TASK_CHARS
 
 from .prompts import Prompts, fenced
+from .showable import unshowable
 
 if TYPE_CHECKING:
     from .result import AgentResult
@@ -62,7 +63,8 @@ class Task:
 
     `status` is pending, running, completed or failed; `result` and `error` hold how it ended. They are the same
     whether `execute()`, an agent or a team does it, with or without further context.
-    Raises ValidationError for an empty or far too long description, or an unknown hook.
+    Raises ValidationError for an empty or far too long description, a context that no model can be shown (binary data,
+    values that are not there yet), or an unknown hook.
     """
 
     def __init__(
@@ -77,8 +79,8 @@ class Task:
         id: str = "",
     ) -> None:
         check_task_text(description)
-        self.description, self.name, self.context = description, name, context
-        self.requirements, self.agent = tuple(requirements), agent
+        self.description, self.name, self.context = description, name, _checked(context)
+        self.requirements, self.agent = _requirements(requirements), agent
         self.id = id or name or description
         self.hooks = hooks_of(hooks)
         self._life = _Life()
@@ -152,6 +154,25 @@ class Task:
 
     def __repr__(self) -> str:
         return f"Task({self.name or self.description[:60]!r}, status={self.status!r})"
+
+
+def _checked(context: Context | None) -> Context | None:
+    for key, value in _parts(context).items():
+        if (problem := unshowable(value)) is not None:
+            raise ValidationError(
+                f"context[{key!r}] holds {problem}; give text or JSON values, or a tool that reads the material"
+            )
+    return context
+
+
+def _requirements(given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValidationError(f"requirements are a list of texts; write requirements=[{given!r}]")
+    texts = tuple(given)
+    for each in texts:
+        if not isinstance(each, str):
+            raise ValidationError(f"each requirement is text, not {type(each).__name__}: {each!r}")
+    return texts
 
 
 def check_task_text(text: object) -> None:
@@ -230,5 +251,8 @@ def _parts(context: Context | None) -> dict[str, object]:
     if isinstance(context, str):
         return {"context": context}
     if isinstance(context, Mapping):
+        for key in context:
+            if unshowable(key) is not None:
+                raise ValidationError(f"a part of the context has the name {key!r}, which is binary; name it by text")
         return {str(key): value for key, value in context.items()}
     raise ValidationError(f"context must be text or a mapping, not {type(context).__name__}")

@@ -44,9 +44,12 @@ def parse_team(text: str | bytes, *, file: str | None = None) -> AgentTeam:
 
     text: the YAML. file: what errors call it. Raises SpecError, with line and field, for whatever is wrong with it.
     """
+    if not isinstance(text, str | bytes):
+        raise SpecError(f"a team's YAML is text, not {type(text).__name__}; {_FROM_FILE}", file=file)
     document = read_yaml(text, file=file)
     if not isinstance(document.value, dict):
-        raise SpecError("a team file holds a mapping with 'members' and 'formation'", file=file, line=1)
+        hint = f"; {_FROM_FILE}" if file is None and isinstance(text, str) and _is_name(text) else ""
+        raise SpecError(f"a team file holds a mapping with 'members' and 'formation'{hint}", file=file, line=1)
     try:
         spec = TeamSpec.model_validate(document.value)
     except pydantic.ValidationError as problem:
@@ -55,6 +58,13 @@ def parse_team(text: str | bytes, *, file: str | None = None) -> AgentTeam:
         return spec.build()
     except ValueError as problem:
         raise SpecError(str(problem), file=file, line=document.line_of(_about(str(problem), spec))) from problem
+
+
+_FROM_FILE = "from_yaml and parse_team take the text itself, phalanx.teams.spec.load_team(path) reads a file"
+
+
+def _is_name(text: str) -> bool:
+    return text.strip().endswith((".yaml", ".yml")) and "\n" not in text.strip()
 
 
 def to_yaml(team: AgentTeam) -> str:

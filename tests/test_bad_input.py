@@ -18,12 +18,13 @@ from phalanx import (
     PhalanxError,
     Role,
     SpecError,
+    Task,
     ValidationError,
 )
 from phalanx.agents.models.offline import FunctionModel, ScriptedModel
 from phalanx.errors import ToolNotFoundError
 from phalanx.messages import Completion, Request, ToolCall
-from phalanx.teams.spec import load_team
+from phalanx.teams.spec import load_team, parse_team
 from tests.recording import Recording
 
 NO_KEYS = ("PHALANX_MODEL", "PHALANX_PROVIDER", "PHALANX_API_KEY")
@@ -124,6 +125,42 @@ async def test_a_task_that_cannot_be_worked_on_is_refused_before_anybody_is_aske
     with pytest.raises(ValidationError, match=message):
         await Agent("a", model=model).run(task)
     assert model.requests == []
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (b"bytes", "context must be text or a mapping, not bytes"),
+        ({"scan": b"\x00\xff"}, r"context\['scan'\] holds 2 bytes of binary data; give text or JSON values"),
+        ({"scans": [1, {"first": bytearray(b"xyz")}]}, r"context\['scans'\] holds 3 bytes of binary data"),
+        ({b"scan": "text"}, "has the name b'scan', which is binary"),
+        ({"rows": (row for row in "ab")}, r"context\['rows'\] holds a generator, whose values are not there yet"),
+        ({"text": "a\x00b"}, "NUL character"),
+    ],
+)
+async def test_a_context_that_no_model_can_be_shown_is_refused_before_anybody_is_asked(
+    context: Any, message: str
+) -> None:
+    model = Recording()
+    for run in (AgentTeam.flat(["a"], model=model).run, Agent("a", model=model).run):
+        with pytest.raises(ValidationError, match=message):
+            await run("Go.", context)
+    with pytest.raises(ValidationError, match=message):
+        Task("Go.", context=context)
+    assert model.requests == []
+
+
+@pytest.mark.parametrize(
+    ("requirements", "message"),
+    [
+        ("Be short.", r"write requirements=\['Be short.'\]"),
+        (3, r"write requirements=\[3\]"),
+        ([b"x"], "each requirement is text, not bytes"),
+    ],
+)
+def test_requirements_are_a_list_of_texts(requirements: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Task("Go.", requirements=requirements)
 
 
 async def test_without_any_model_the_error_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +264,19 @@ def test_a_team_file_with_a_mistake_is_refused_with_its_line(
 def test_a_team_file_that_is_no_team_or_an_attack_is_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         AgentTeam.from_yaml(text)
+
+
+@pytest.mark.parametrize(("text", "kind"), [(None, "NoneType"), (3, "int"), ({"name": "x"}, "dict"), (["x"], "list")])
+def test_what_is_no_yaml_text_is_refused_with_its_type(text: Any, kind: str) -> None:
+    with pytest.raises(ValidationError, match=f"a team's YAML is text, not {kind}; .*from_yaml"):
+        AgentTeam.from_yaml(text)
+    with pytest.raises(SpecError, match=f"not {kind}"):
+        parse_team(text)
+
+
+def test_the_name_of_a_file_in_place_of_its_text_is_told_apart() -> None:
+    with pytest.raises(SpecError, match=r"holds a mapping.*load_team\(path\) reads a file"):
+        AgentTeam.from_yaml("team.yaml")
 
 
 def test_a_custom_request_type_is_checked() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 from pydantic import ValidationError as PydanticError
 
+from phalanx.agents.showable import unshowable
 from phalanx.errors import InvalidToolSchemaError, ToolNotFoundError, ValidationError
 from phalanx.messages import Data, ToolResult
 
 from .tool import FunctionTool, Tool, as_tool
-from .use import jsonable, unshowable
+from .use import jsonable
 
 HIDDEN = "[hidden]"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from phalanx.agents.showable import unshowable
 from phalanx.errors import PhalanxError, ToolDenied, ToolExecutionError, ToolNotFoundError
 from phalanx.messages import ToolCall, ToolResult
 from phalanx.runtime.human import ask_human
@@ -64,7 +63,8 @@ def as_result(call: ToolCall, value: object) -> ToolResult:
         named = {"tool_call_id": call.id, "tool_name": call.tool_name, "output": inner.output}
         return value.model_copy(update=named)
     if (problem := unshowable(value)) is not None:
-        return _failed(call, ToolExecutionError(call.tool_name, TypeError(problem)))
+        told = f"it returned {problem}; return a list or text, or another JSON value"
+        return _failed(call, ToolExecutionError(call.tool_name, TypeError(told)))
     text = shown(value)
     try:
         text.encode("utf-8")
@@ -90,43 +90,6 @@ def result_text(result: ToolResult) -> str:
 def jsonable(value: object) -> Any:
     """A value as JSON can hold it; what JSON cannot hold is shown by its repr."""
     return to_jsonable_python(value, fallback=repr, bytes_mode="base64")
-
-
-def unshowable(value: object) -> str | None:
-    """Why a tool's output, or a part of it, cannot be shown to a model; None when it can."""
-    waiting, seen = [value], set[int]()
-    while waiting:
-        part = waiting.pop()
-        if part is None or isinstance(part, str | int | float):
-            continue
-        if isinstance(part, bytes | bytearray | memoryview):
-            return f"it returned {len(part)} bytes of binary data; a tool must return text or JSON values"
-        if isinstance(part, Iterator | AsyncIterator | Awaitable):
-            if isinstance(part, Coroutine):
-                part.close()
-            # Reading it out here would run the tool's code outside of its thread and its timeout, maybe for ever.
-            return f"it returned {_kind(part)}, whose values are not there yet; return a list or text"
-        if id(part) not in seen:
-            seen.add(id(part))
-            waiting.extend(_parts(part))
-    return None
-
-
-def _parts(value: object) -> Iterable[object]:
-    if isinstance(value, Mapping):
-        return (*value.keys(), *value.values())
-    if isinstance(value, list | tuple | set | frozenset):
-        return value
-    if isinstance(value, BaseModel):
-        return value.__dict__.values()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name, None) for field in dataclasses.fields(value)]
-    return ()
-
-
-def _kind(value: object) -> str:
-    name = type(value).__name__.replace("_", " ")
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 async def _objection(run: Run, call: ToolCall, approve: Approver | None) -> str | None:
