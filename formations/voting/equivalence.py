@@ -102,49 +102,66 @@ class Equivalence(Data):
         answers: as `read` gives them, None for an abstention; a whole reply that states its answer explicitly will do
         too. relation: used instead of the own one. Raises what the relation raises.
         """
-        choices, members = self._merged(answers, relation)
+        choices = self._merged(answers, relation)
+        members: dict[str, list[int]] = {}
+        for at, choice in enumerate(choices):
+            if choice is not None:
+                members.setdefault(choice, []).append(at)
         made = [AnswerClass(label=label, members=tuple(places)) for label, places in members.items()]
         made.sort(key=lambda each: (-len(each.members), each.label))
         return Partition(classes=tuple(made), choices=choices)
 
     def choices(self, answers: Sequence[str | None]) -> tuple[str | None, ...]:
         """What `answers` are counted as: the `choices` of their `classes`, without the rest of it."""
-        return self._merged(answers, None)[0]
+        return self._merged(answers, None)
 
-    def _merged(
-        self, answers: Sequence[str | None], relation: Relation | None
-    ) -> tuple[tuple[str | None, ...], dict[str, list[int]]]:
-        """The label of each answer's class, and the places of each class."""
+    def _merged(self, answers: Sequence[str | None], relation: Relation | None) -> tuple[str | None, ...]:
+        """The label of each answer's class."""
         # Each text is read once and looked up once, however many gave it.
         counts: dict[str, int] = {}
         for answer in answers:
             if answer is not None:
                 counts[answer] = counts.get(answer, 0) + 1
-        spellings: dict[object, tuple[Reading, dict[str, int]]] = {}
-        nodes_of: dict[str, dict[str, int]] = {}
+        nodes: dict[object, _Node] = {}
+        node_of: dict[str | None, _Node] = {}
         for answer, times in counts.items():
             if (meaning := self._meaning(answer)) is not None:
-                nodes_of[answer] = node_of = spellings.setdefault(_key(meaning[1]), (meaning[1], {}))[1]
-                node_of[meaning[0]] = node_of.get(meaning[0], 0) + times
-        nodes = [_Node(reading, counts) for reading, counts in spellings.values()]
+                text, reading = meaning
+                key = _key(reading)
+                if (node := nodes.get(key)) is None:
+                    node = nodes[key] = _Node(reading)
+                node_of[answer] = node
+                node.add(text, times)
+        relation = relation or self.relation
+        if len(nodes) > 1 and not self._are_apart(nodes, relation):
+            self._join(list(nodes.values()), relation)
+        label_of = {answer: node.label or node.name for answer, node in node_of.items()}
+        return tuple([label_of.get(answer) for answer in answers])
+
+    def _are_apart(self, nodes: Mapping[object, _Node], relation: Relation | None) -> bool:
+        """Whether no two of some different readings can be the same by tolerance or relation."""
+        if relation is not None:
+            return False
+        # Whole numbers that are not said to be of anything are equal or they are not.
+        is_exact = not self.absolute_tolerance and (self.tolerance is ROUNDING or exact(self.tolerance) <= ROUNDING)
+        measures = [(node.reading.kind, key) for key, node in nodes.items() if node.reading.measure is not None]
+        if len(measures) < 2:
+            return True
+        kind = measures[0][0]
+        return is_exact and all(
+            each == kind and type(key) is tuple and key[1] == key[2] and key[3] == 1 for each, key in measures
+        )
+
+    def _join(self, nodes: list[_Node], relation: Relation | None) -> None:
+        """Give the nodes that make a class their label."""
         nodes.sort(key=lambda node: (-node.weight, node.name))
-        judge = _Judge(self, relation or self.relation, nodes)
-        labels: dict[int, str] = {}
-        members: dict[str, list[int]] = {}
+        judge = _Judge(self, relation, nodes)
         for group in grouped(len(nodes), judge.related, self.policy):
-            inside = [nodes[at] for at in group]
-            at = 0
-            if len(inside) > 1:
+            if len(group) > 1:
+                inside = [nodes[at] for at in group]
                 at = medoid([node.name for node in inside], [node.weight for node in inside], judge.likeness(group))
-            members[inside[at].name] = []
-            for node in inside:
-                labels[id(node.spellings)] = inside[at].name
-        label_of = {answer: labels[id(node)] for answer, node in nodes_of.items()}
-        choices = [None if answer is None else label_of.get(answer) for answer in answers]
-        for at, choice in enumerate(choices):
-            if choice is not None:
-                members[choice].append(at)
-        return tuple(choices), members
+                for node in inside:
+                    node.label = inside[at].name
 
     def firm(self, answers: Sequence[str | None]) -> tuple[bool, ...]:
         """Which answers are sure to stay together, and apart from those of other classes, whatever answers follow.
@@ -271,11 +288,24 @@ def _key(reading: Reading) -> object:
 class _Node:
     """All spellings of one reading; the most frequent, shortest, first of them names it."""
 
-    def __init__(self, reading: Reading, spellings: Mapping[str, int]) -> None:
-        self.reading, self.spellings, self.weight = reading, spellings, sum(spellings.values())
-        self.name = next(iter(spellings))
-        if len(spellings) > 1:
-            self.name = min(spellings, key=lambda text: (-spellings[text], len(text), text))
+    __slots__ = ("label", "reading", "spellings", "weight")
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading, self.weight = reading, 0
+        self.spellings: dict[str, int] = {}
+        self.label = ""
+
+    def add(self, text: str, times: int) -> None:
+        """Count a spelling."""
+        self.spellings[text] = self.spellings.get(text, 0) + times
+        self.weight += times
+
+    @property
+    def name(self) -> str:
+        spellings = self.spellings
+        if len(spellings) == 1:
+            return next(iter(spellings))
+        return min(spellings, key=lambda text: (-spellings[text], len(text), text))
 
 
 class _Judge:

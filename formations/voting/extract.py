@@ -62,7 +62,10 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
         return
     for how, read in () if is_word else _explicit(shown):
         explicit = True
-        if text := _DASHES.sub("", read()):
+        text = read()
+        if text.isdigit():
+            yield Extracted(text, how)
+        elif text := _DASHES.sub("", text):
             if is_abstention(text):
                 return
             yield Extracted(text, how)
@@ -121,9 +124,14 @@ Read = Callable[[], str]
 def _explicit(reply: str) -> Iterator[tuple[Explicit, Read]]:
     """Every explicit statement, those that count most first: how it was found, and a way to read it."""
     found: dict[int, tuple[int, Explicit, Read]] = {}
-    # Most lines have none of the words that a statement is made of, and looking for words costs least.
-    lines = list(_worded(reply))
-    for match in _KEY.finditer(reply) if any("answer" in words for _, _, words in lines) else ():
+    # Most replies have hardly any of the words that a statement is made of, and looking for words costs least.
+    folded = reply.casefold() if reply.isascii() else reply.casefold().translate(_DOTLESS)
+    there = [word for word in _WORDS if word in folded]
+    if there == _ANSWER and (only := _only_line(reply, folded)) is not None:
+        yield "marked", only
+        return
+    lines = list(_worded(reply, folded, there)) if there else []
+    for match in _KEY.finditer(reply) if "answer" in there else ():
         found[match.end()] = (match.start(), "json", partial(_json_value, reply, match.end()))
     for match in _BOXED.finditer(reply) if "\\" in reply else ():
         found[match.end()] = (match.start(), "boxed", partial(_braced, reply, match.end()))
@@ -154,12 +162,34 @@ _PATTERNS: tuple[tuple[Explicit, tuple[tuple[re.Pattern[str], tuple[str, ...]], 
 _DOTLESS = str.maketrans({"\u0131": "i", "\u0307": None})
 
 
-def _worded(reply: str) -> Iterator[tuple[int, int, frozenset[str]]]:
-    """The lines with words that a statement has: where each begins and ends, and which of the words it has."""
+_ANSWER = ["answer"]
+
+
+def _only_line(reply: str, folded: str) -> Read | None:
+    """A way to read a reply whose one statement word is a label at the start of a line ("Answer: 42"); else None.
+
+    reply, folded: the same without and with its case folded, in which that word is "answer". No other pattern can find
+    anything else in it: each needs a word, and what follows this one is its colon.
+    """
+    if "\\" in reply or folded.count("answer") > 1:
+        return None
+    # The line is the same one in both, as folding neither makes nor takes away the ends of lines.
+    before = folded.count("\n", 0, folded.index("answer"))
     start = 0
-    for line in reply.split("\n"):
-        folded = line.casefold() if line.isascii() else line.casefold().translate(_DOTLESS)
-        if words := frozenset([word for word in _WORDS if word in folded]):
+    for _ in range(before):
+        start = reply.index("\n", start) + 1
+    found = _MARKED.match(reply, start)
+    return None if found is None else partial(_value, reply, found.end(), sentence=False)
+
+
+def _worded(reply: str, folded: str, there: Sequence[str]) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """The lines with words that a statement has: where each begins and ends, and which of the words it has.
+
+    reply, folded: the same without and with its case folded. there: the words that it has.
+    """
+    start = 0
+    for line, plain in zip(reply.split("\n"), folded.split("\n"), strict=True):
+        if words := frozenset([word for word in there if word in plain]):
             yield start, start + len(line), words
         start += len(line) + 1
 
@@ -170,6 +200,8 @@ def _value(reply: str, start: int, *, sentence: bool) -> str:
     rest = reply[start : end if end >= 0 else len(reply)]
     if "boxed" in rest and (boxed := _BOXED.search(reply, start)):
         return _braced(reply, boxed.end())
+    if (plain := rest.strip()).isalnum():
+        return plain  # nothing stands around it, and nothing follows it: what is below comes to the same
     block = _BLOCK.match(reply, start)
     if block is not None:
         return bare(next(part for part in block.groups() if part is not None))

@@ -50,6 +50,8 @@ def parse(
     decimals; with "auto", 1,2 alone may be one number or two, and is text unless a number is asked for. day_first: how
     3/4/2024 is read; None leaves a date that may be either unread. percent: whether 50% is 0.5, or 50.
     """
+    if kind in ("auto", "number") and not options and text.isdigit() and (whole := number(text, decimal, percent)):
+        return Reading("number", whole)  # what most answers are; the rest below comes to the same
     answer = bare(text)
     if not answer or is_abstention(answer):
         return None

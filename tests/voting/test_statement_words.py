@@ -53,3 +53,39 @@ def test_a_reply_is_read_by_the_settings_at_hand_though_it_was_read_by_others_be
     assert Equivalence(kind="choice", options="ABC").read("Answer: C") == "C"
     assert Equivalence(kind="choice", options={"A": "Rome", "B": "Bern"}).same("Bern", "B")
     assert not Equivalence(kind="choice", options={"A": "Bern", "B": "Rome"}).same("Bern", "B")
+
+
+_LABELS = st.sampled_from(
+    [
+        "Answer:",
+        "ANSWER:",
+        "**Answer:**",
+        "> my final answer :",
+        "## Answer =",
+        "an\u017fwer\uff1a",
+        "answer*: ",
+        "- Answer :",
+    ]
+)
+_VALUES = st.text(st.sampled_from("42b7Z\u00b2 .,;*$-%\t\n`:\u00e9"), max_size=12)
+
+
+@given(st.lists(_PROSE, max_size=3), _LABELS, _VALUES, st.lists(_PROSE, max_size=3))
+def test_a_label_is_read_alike_whether_or_not_the_reply_looks_as_if_it_held_other_statements(
+    before: list[str], label: str, value: str, after: list[str]
+) -> None:
+    reply = "\n".join([*before, f"{label}{value}", *after])
+
+    # A backslash could begin a boxed answer, so that all kinds of statements are looked for.
+    assert extract(reply) == extract("\\\n" + reply)
+
+
+@given(st.lists(st.sampled_from(["7", "8", "07", "7 km", "7 m", "0.5", "50%", "x = 7", "B", "blue", None]), max_size=6))
+def test_what_is_not_compared_since_it_cannot_be_the_same_would_not_be_merged_by_comparing_it(
+    answers: list[str | None],
+) -> None:
+    # A relation that nothing fulfils is asked all the same, and so all are compared.
+    compared = Equivalence(relation=lambda one, other: one == other).classes(answers)
+
+    assert Equivalence().classes(answers) == compared
+    assert Equivalence().choices(answers) == compared.choices
