@@ -198,7 +198,7 @@ class _Conversation:
         try:
             return completion.text, shape.parse(completion.text)
         except ValueError as problem:
-            first = problem
+            first = self._cut(completion, shape, "write a shorter one") or problem
         self.messages.append(Message(role="assistant", content=completion.text))
         self.messages.append(Message(role="user", content=self.turn.prompts("repair", problem=str(first))))
         self.turn = replace(self.turn, about=replace(self.turn.about, stage="repair"))
@@ -206,7 +206,18 @@ class _Conversation:
         try:
             return completion.text, shape.parse(completion.text)
         except ValueError as problem:
+            advice = f"give {self.turn.name!r} more with Agent(…, max_tokens=…), or ask it for less"
+            problem = self._cut(completion, shape, advice) or problem
             raise ResponseParseError(completion.text, problem) from problem
+
+    def _cut(self, completion: Completion, shape: Shape[Any], advice: str) -> ValueError | None:
+        """What is wrong with an answer that was cut; None with one that came to its end."""
+        if completion.finish_reason != "length":
+            return None
+        most, written = self.turn.max_tokens, completion.usage.output_tokens
+        at = " at the model's own limit" if most is None else f" at max_tokens={most}"
+        told = f" after {written} tokens" if written else ""
+        return ValueError(f"the {shape.spec.name} was cut{at}{told}, before its end; {advice}")
 
 
 def unknown_price(model: Model) -> ConfigurationError:

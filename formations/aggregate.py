@@ -86,7 +86,7 @@ async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers:
     """One answer from several.
 
     A user's function may be async. Raises LimitExceeded when the aggregator may not be asked, TypeError when the
-    function gives no text, and what it raises itself.
+    function gives no text, ValueError when that is empty, and what it raises itself.
     """
     if not isinstance(aggregation, str):
         if hasattr(aggregation, "decide"):
@@ -97,6 +97,8 @@ async def aggregate(aggregation: Aggregation, run: TeamRun, task: Task, answers:
             text = await text
         if not isinstance(text, str):
             raise TypeError(f"an aggregation function must give text, not {type(text).__name__}")
+        if not text.strip():
+            raise ValueError("the aggregation function gave an empty text, which is no answer")
         return Answer(text)
     if aggregation == "concat":
         return concat(answers) or Answer("")

@@ -49,7 +49,7 @@ class Panel(Gathering):
     far), "simultaneous" (each sees the turns before), or "summarized" (the same, but through a summary that the seat
     "summarizer" makes of each turn). blind_last: in the last turn nobody sees the others'
     last scores. rubrics: what the referees look at, in seat order; those beyond look at their role's duty. quorum: how
-    many referees must have scored (default: half).
+    many referees must have scored (default: half); with fewer that answered at all there is no result but QuorumMissed.
 
     In the paper referees of one and the same rubric did no better than one alone. The decision tells how far the
     referees agree (Krippendorff's alpha) and how many prefer another candidate when the order changes.
@@ -107,6 +107,7 @@ class Panel(Gathering):
         run.hold(session.best)
         for turn in range(self.turns):
             await session.speak(turn)
+        session.require_quorum()
         decision = session.decision()
         run.decided(decision)
         if decision.winner is None:
@@ -137,6 +138,7 @@ class _Session:
         self.labels = [f"Candidate {at + 1}" for at in range(len(keys))]
         self.said: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
         self.marks: dict[str, dict[int, dict[str, int]]] = {}
+        self.last: dict[str, list[Outcome]] = {}
 
     async def speak(self, turn: int) -> None:
         """One turn of all referees, in both orders."""
@@ -159,9 +161,11 @@ class _Session:
             question=self.task.id,
             deadline=how.deadline,
         )
+        self.last = {}
         for job, outcome in zip(jobs, outcomes, strict=True):
             run.raise_refusal(outcome)
             self._take(outcome, job.attempt)
+            self.last.setdefault(outcome.member, []).append(outcome)
         if not last and how.order == "summarized":
             await self._summarize(turn, outcomes)
         else:
@@ -228,6 +232,14 @@ class _Session:
             else:
                 run.run.warn(f"{by.name} gave no summary ({outcome.error}); what was said is shown in full instead")
                 self.said[order].extend(self._lines(outcomes[order * count :][:count]))
+
+    def require_quorum(self) -> None:
+        """Raise QuorumMissed when too few referees gave an answer to both orders of the last turn.
+
+        Who answered, and did not score exactly the candidates, abstains: that is for the rule to count.
+        """
+        worst = [next((each for each in both if not each.ok), both[0]) for both in self.last.values()]
+        self.run.require(worst, self.how.needed(len(worst)))
 
     def decision(self) -> Decision:
         """What the scores come to, averaged over both orders."""

@@ -244,7 +244,8 @@ class TeamRun:
         """Ask one member and give its answer.
 
         prompt: what it is told. stage, round, attempt: what the asking is for. shape: the type of the answer.
-        question: the task's id. Raises LimitExceeded when a limit refused it, MemberFailed when it gives no answer.
+        question: the task's id. Raises LimitExceeded when a limit refused it, MemberFailed when it gives no answer,
+        TypeError for a member or prompt that is none.
         """
         outcome = await self.try_ask(
             member, prompt, stage=stage, round=round, attempt=attempt, shape=shape, question=question
@@ -269,10 +270,12 @@ class TeamRun:
     ) -> Outcome:
         """Ask one member and give its outcome, whatever it is; takes what `ask` takes, raises nothing of its.
 
-        causes: the entries of the board that its prompt shows.
+        causes: the entries of the board that its prompt shows. Raises TypeError for a member or prompt that is none.
         """
         if isinstance(member, str):
             member = self.member(member)
+        elif not isinstance(member, Member):
+            raise TypeError(f"who is asked is a member or its name, not {type(member).__name__}")
         asking = _Asking(self, self._place(stage, round), member, stage, round, attempt, shape, question)
         outcome = await asking.outcome(prompt)
         self.history.append(outcome)
@@ -409,8 +412,10 @@ class TeamRun:
 
         text: the question. options: what may be answered; empty is anything. within: seconds after which `default` is
         the answer. default: also the answer when nobody is there. Raises ConfigurationError when there is nobody and no
-        default, TimeoutError when time is over and there is none.
+        default, TimeoutError when time is over and there is none, TypeError when question, options or answer are not text.
         """
+        if isinstance(options, str):
+            raise TypeError(f"options are a list of texts; write options=[{options!r}]")
         return await ask_human(self.run, text, options=tuple(options), within=within, default=default)
 
     def require(self, outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -> list[Outcome]:
@@ -459,8 +464,9 @@ class _Asking:
         self.turn: Turn | None = None
 
     async def outcome(self, prompt: str) -> Outcome:
-        """Ask, and say how it ended; only cancellation passes through."""
+        """Ask, and say how it ended; only cancellation passes through, and a prompt that is none."""
         member = self.member
+        _check_text(prompt, member)
         self.branch.emit(MemberStarted, member.name, member.role.name, self.stage, self.round, prompt)
         seconds = self.limits.seconds if self.limits and isinstance(member.who, Agent) else None
         answer: AgentResult | None = None
@@ -568,8 +574,20 @@ def identity(member: Member) -> Identity:
 def _said(prompts: Say, member: Member) -> str:
     if isinstance(prompts, str):
         return prompts
-    if not isinstance(prompts, Mapping):
-        return prompts(member)
-    if member.name not in prompts:
-        raise ConfigurationError(f"there is no prompt for {member.name!r}; give one, or members= without it")
-    return prompts[member.name]
+    if isinstance(prompts, Mapping):
+        if member.name not in prompts:
+            raise ConfigurationError(f"there is no prompt for {member.name!r}; give one, or members= without it")
+        prompt = prompts[member.name]
+    elif callable(prompts):
+        prompt = prompts(member)
+    else:
+        raise TypeError(
+            f"prompts are text, texts by member name, or a function of the member, not {type(prompts).__name__}"
+        )
+    _check_text(prompt, member)
+    return prompt
+
+
+def _check_text(prompt: object, member: Member) -> None:
+    if not isinstance(prompt, str):
+        raise TypeError(f"{member.name!r} is asked with text, and not with {type(prompt).__name__}: {prompt!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -64,8 +65,11 @@ async def ask_human(
     nobody is there or nobody answers in time.
 
     Raises ConfigurationError when there is nobody to ask and no default, or an answer that is not among the options;
-    TimeoutError when nobody answers in time and there is no default.
+    TimeoutError when nobody answers in time and there is no default; TypeError when the question, an option or an
+    answer is no text.
     """
+    if not isinstance(text, str) or not all(isinstance(each, str) for each in options):
+        raise TypeError(f"a question and its options are text, not {text!r} with options {options!r}")
 
     async def call(key: str) -> str:
         question = Question(key, text, options, member)
@@ -81,7 +85,7 @@ async def ask_human(
         await execution.flush()
         with run.deadline(within) as scope:
             answer = execution.human(question) if execution.human is not pause else await _pause(run, question)
-            if not isinstance(answer, str):
+            if inspect.isawaitable(answer):
                 answer = await answer
             given = _checked(question, answer)
         if not scope.cancelled_caught:
@@ -93,7 +97,9 @@ async def ask_human(
     return await run.step("human", "human", text, call)
 
 
-def _checked(question: Question, answer: str) -> str:
+def _checked(question: Question, answer: object) -> str:
+    if not isinstance(answer, str):
+        raise TypeError(f"the answer to {question.text!r} must be text, not {type(answer).__name__}: {answer!r}")
     if question.options and answer not in question.options:
         raise ConfigurationError(
             f"{answer!r} is no answer to {question.text!r}; it must be one of {', '.join(question.options)}"

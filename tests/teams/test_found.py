@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cProfile
 import pstats
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -25,8 +25,10 @@ from phalanx import (
 from phalanx.errors import TeamError
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Warned
+from phalanx.runtime.human import Question
 from phalanx.runtime.log import MemoryLog
 from phalanx.testing import FunctionModel, ScriptedModel
+from tests.recording import Recording
 
 
 @pytest.mark.parametrize(
@@ -253,3 +255,58 @@ async def test_a_function_of_the_users_that_breaks_off_does_not_lose_what_was_pa
     if not nested:
         assert [outcome.text for outcome in result.members] == ["a speaks", "b speaks"]
         assert isinstance(caught.value.__cause__, IndexError)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+async def test_an_aggregation_that_gives_an_empty_text_gives_no_answer(text: str) -> None:
+    async def late(_: list[str]) -> str:
+        return text
+
+    model = FunctionModel(lambda request: f"{request.about.member} speaks")
+    for aggregation in (lambda _: text, late):
+        for team in (
+            AgentTeam.parallel(["a", "b"], aggregation=aggregation, model=model),
+            AgentTeam.flat(["a", "b"], False, aggregation=aggregation, model=model),
+        ):
+            with pytest.raises(TeamError, match=r"broke off with ValueError: .* gave an empty text") as caught:
+                await team.run("x")
+            assert isinstance(caught.value.result, TeamResult)
+            assert (caught.value.result.status, caught.value.result.usage.calls) == ("failed", 2)
+
+
+ASKED: dict[str, tuple[Callable[[TeamRun], Awaitable[object]], str]] = {
+    "prompt": (lambda run: run.ask("a", cast("Any", 3)), "'a' is asked with text, and not with int: 3"),
+    "binary": (lambda run: run.ask("a", cast("Any", b"x")), "and not with bytes: b'x'"),
+    "member": (lambda run: run.ask(cast("Any", 3), "x"), "who is asked is a member or its name, not int"),
+    "all": (lambda run: run.ask_all(cast("Any", ["x"])), "or a function of the member, not list"),
+    "by name": (lambda run: run.ask_all({"a": cast("Any", None)}), "'a' is asked with text, and not with NoneType"),
+    "question": (lambda run: run.ask_human(cast("Any", 3)), "a question and its options are text"),
+    "options": (lambda run: run.ask_human("Go?", options="yes"), r"write options=\['yes'\]"),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+async def test_what_nobody_can_be_asked_is_told_in_our_words_and_not_pydantics(what: str) -> None:
+    ask, message = ASKED[what]
+
+    async def formation(run: TeamRun, _task: Task) -> str:
+        return str(await ask(run))
+
+    model = Recording()
+    with pytest.raises(TeamError, match=f"broke off with TypeError: .*{message}") as caught:
+        await AgentTeam(["a"], formation=formation, model=model).run("x", human=lambda _: "yes")
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert model.requests == []
+
+
+async def test_a_person_s_answer_that_is_no_text_is_refused_with_its_type() -> None:
+    async def formation(run: TeamRun, _task: Task) -> str:
+        return await run.ask_human("Go?")
+
+    async def later(_: Question) -> Any:
+        return 3
+
+    team = AgentTeam(["a"], formation=formation, model=FunctionModel(lambda _: "x"))
+    for human, kind in ((lambda _: True, "bool"), (later, "int")):
+        with pytest.raises(TeamError, match=f"the answer to 'Go\\?' must be text, not {kind}"):
+            await team.run("x", human=cast("Any", human))

@@ -10,8 +10,8 @@ import pytest
 
 from phalanx import Agent, AgentTeam, LimitExceeded, Limits, Role, TeamError
 from phalanx.agents.models.offline import FunctionModel
-from phalanx.errors import AccessDenied
-from phalanx.messages import Request
+from phalanx.errors import AccessDenied, MemberFailed
+from phalanx.messages import Completion, Request, Usage
 from phalanx.runtime.events import AnyEvent, Delegated, Warned
 from tests.recording import DONE, Recording, plan
 
@@ -215,3 +215,33 @@ async def test_a_limit_before_any_answer_is_an_error_that_says_so() -> None:
     with pytest.raises(LimitExceeded, match="calls limit") as caught:
         await AgentTeam.hierarchical("ada", ["bob"], model=Recording()).run("Go.", limits=Limits(calls=0))
     assert caught.value.result is not None
+
+
+async def test_a_plan_that_is_cut_is_told_with_the_limit_it_was_cut_at_and_what_to_do() -> None:
+    asked: list[Request] = []
+
+    def cut(request: Request) -> Completion:
+        asked.append(request)
+        text = json.dumps(plan(*((str(at), f"w{at}", "Do it.", []) for at in range(500))))[:256]
+        return Completion(text=text, finish_reason="length", usage=Usage(1, 900, 64))
+
+    lead = Agent("lead", name="ada", max_tokens=64)
+    team = AgentTeam.hierarchical(lead, [f"w{at}" for at in range(500)], model=FunctionModel(cut))
+    with pytest.raises(
+        MemberFailed, match=r"the Plan was cut at max_tokens=64 after 64 tokens, before its end"
+    ) as told:
+        await team.run("Go.")
+    assert r"give 'ada' more with Agent(…, max_tokens=…), or ask it for less" in str(told.value)
+    assert len(asked) == 2
+    assert (
+        "was cut at max_tokens=64 after 64 tokens, before its end; write a shorter one" in asked[1].messages[-1].content
+    )
+
+
+async def test_a_cut_plan_that_is_shorter_the_second_time_is_carried_out() -> None:
+    whole = json.dumps(plan(("1", "bob", "Do it.", [])))
+    plans = iter([Completion(text=whole[:20], finish_reason="length"), Completion(text=whole)])
+    model = Recording({("ada", "plan"): lambda _: next(plans), ("ada", "repair"): lambda _: next(plans)})
+    model.replies["ada", "review"] = DONE
+    await AgentTeam.hierarchical("ada", ["bob"], model=model).run("Go.")
+    assert ("bob", "assignment", 0) in model.stages()

@@ -13,7 +13,6 @@ from phalanx.formations.debate import Debate
 from phalanx.formations.judging import krippendorff
 from phalanx.formations.panel import Panel
 from phalanx.messages import Request
-from phalanx.testing import FunctionModel
 from tests.recording import Recording, Reply
 
 Replies = dict[tuple[str, str], Reply | Callable[[Request], Reply]]
@@ -342,12 +341,44 @@ async def test_a_referee_that_did_not_score_both_orders_does_not_count() -> None
     assert (result.decision.cast, result.decision.eligible) == (2, 3)
 
 
-async def test_too_few_referees_are_no_decision_but_no_quorum() -> None:
-    model = FunctionModel(lambda _: "I give no scores.")
-    result = await AgentTeam.panel(list("abc"), model=model).run("Why?", context=CANDIDATES)
-    assert result.status == "undecided"
+@pytest.mark.parametrize(("failing", "answered"), [("abc", 0), ("ab", 1)])
+async def test_a_panel_too_many_of_whose_referees_fail_misses_its_quorum(failing: str, answered: int) -> None:
+    def weak(request: Request) -> Reply:
+        return RuntimeError("no power") if request.about.member in failing else scoring(MARKS)(request)
+
+    reasons = "; ".join(f"{name} failed: no power" for name in failing)
+    with pytest.raises(QuorumMissed, match=f"{answered} of 3 members answered, 2 are needed: {reasons}") as caught:
+        await AgentTeam.panel(list("abc"), model=referees(weak)).run("Why?", context=CANDIDATES)
+    result = caught.value.result
+    assert isinstance(result, TeamResult)
+    assert (result.status, result.usage.calls) == ("failed", 12)
+
+
+async def test_answers_that_hold_no_scores_are_none_and_a_smaller_quorum_does_without_them() -> None:
+    def mute(request: Request) -> Reply:
+        return "I give no scores." if request.about.member != "a" else scoring(MARKS)(request)
+
+    with pytest.raises(QuorumMissed, match="1 of 3 members answered"):
+        await AgentTeam.panel(list("abc"), model=referees(mute)).run("Why?", context=CANDIDATES)
+    result = await AgentTeam.panel(list("abc"), quorum=1, model=referees(mute)).run("Why?", context=CANDIDATES)
+    assert (result, result.status) == (CANDIDATES["gpt"], "completed")
+
+
+async def test_only_the_last_turn_of_a_panel_has_to_meet_its_quorum() -> None:
+    def late(request: Request) -> Reply:
+        return RuntimeError("not yet") if request.about.round == 0 else scoring(MARKS)(request)
+
+    result = await AgentTeam.panel(list("abc"), model=referees(late)).run("Why?", context=CANDIDATES)
+    assert (result, result.status) == (CANDIDATES["gpt"], "completed")
+
+
+async def test_referees_that_score_other_things_than_the_candidates_abstain() -> None:
+    def astray(_: Request) -> Reply:
+        return {"reason": "So it is.", "scores": {"Candidate 1": 3, "Candidate 7": 9}}
+
+    result = await AgentTeam.panel(list("abc"), model=referees(astray)).run("Why?", context=CANDIDATES)
     assert result.decision is not None
-    assert result.decision.status == "no_quorum"
+    assert (result.status, result.decision.status) == ("undecided", "no_quorum")
 
 
 async def test_a_panel_without_two_candidates_says_how_to_give_them() -> None:
