@@ -412,7 +412,8 @@ class TeamRun:
 
         text: the question. options: what may be answered; empty is anything. within: seconds after which `default` is
         the answer. default: also the answer when nobody is there. Raises ConfigurationError when there is nobody and no
-        default, TimeoutError when time is over and there is none, TypeError when question, options or answer are not text.
+        default, TimeoutError when time is over and there is none, TypeError when the question, an option or the answer
+        is no text.
         """
         if isinstance(options, str):
             raise TypeError(f"options are a list of texts; write options=[{options!r}]")
