@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from phalanx.messages import Data, Usage
@@ -36,23 +37,19 @@ class Transitions(Data):
     wrong_wrong: int = 0
 
 
-class Contribution(Data):
-    """What one member brought.
+class Share(Data):
+    """What one member brought, to one result or to many.
 
-    member: its name. first, last: what it was counted as in the first and in the counted round; None if it abstained or
-    did not vote. worth: what its last vote is worth when it is known what is right. without: what the ballots without
-    its own decide; None when they decide nothing, or when that is not known. leave_one_out: what the decision loses
-    without its ballot. shapley, standard_error: its Shapley value, and how far off that may be (0.0: exact).
-    flips: how often it changed its vote. persuaded: how many changes of others led to what it had said to them, each
-    shared by all who had said so. chances, conformed: how often it voted against the plurality of a round, and how
-    often it had gone over to it in the next. usage: what asking it cost.
+    member: its name. worth: what its vote is worth when it is known what is right. leave_one_out: what the decision
+    loses without its ballot. shapley, standard_error: its Shapley value, and how far off that may be. flips: how often
+    it changed its vote. persuaded: how many changes of others led to what it had said to them, each shared by all who
+    had said so. chances, conformed: how often it voted against the plurality of a round, and how often it had gone over
+    to it in the next. usage: what asking it cost. Over many results `worth`, `leave_one_out` and `shapley` are means
+    over those in which the number is known, None when there is none; flips and all after it are sums.
     """
 
     member: str
-    first: str | None = None
-    last: str | None = None
     worth: Exact | None = None
-    without: str | None = None
     leave_one_out: Exact | None = None
     shapley: Exact | None = None
     standard_error: float | None = None
@@ -65,7 +62,26 @@ class Contribution(Data):
     @property
     def conformity(self) -> Fraction | None:
         """The part of its chances to go over to the plurality that it took; None when it had none."""
-        return Fraction(self.conformed, self.chances) if self.chances else None
+        return conformity([self])
+
+
+def conformity(members: Sequence[Share]) -> Fraction | None:
+    """The part of all chances to go over to the plurality that `members` took; None when there were none."""
+    chances = sum(each.chances for each in members)
+    return Fraction(sum(each.conformed for each in members), chances) if chances else None
+
+
+class Contribution(Share):
+    """What one member brought to one result.
+
+    first, last: what it was counted as in the first and in the counted round; None if it abstained or did not vote.
+    without: what the ballots without its own decide; None when they decide nothing, or when that is not known. The rest
+    is what `Share` says, with `worth` that of its last vote and a `standard_error` of 0.0 where the value is exact.
+    """
+
+    first: str | None = None
+    last: str | None = None
+    without: str | None = None
 
 
 class Contributions(Data):
@@ -93,8 +109,7 @@ class Contributions(Data):
     @property
     def conformity(self) -> Fraction | None:
         """The part of the chances to go over to the plurality that members took; None when there were none."""
-        chances = sum(each.chances for each in self.members)
-        return Fraction(sum(each.conformed for each in self.members), chances) if chances else None
+        return conformity(self.members)
 
     @property
     def cost_per_right(self) -> float | None:

@@ -9,35 +9,18 @@ from math import sqrt
 
 from phalanx.messages import Data, Usage
 
-from .contribution import Contribution, Contributions, Transitions
+from .contribution import Contribution, Contributions, Share, Transitions, conformity
 from .voting.exact import Exact
 
 
-class MemberTotal(Data):
+class MemberTotal(Share):
     """What one member brought over many results.
 
-    member: its name. items: in how many results it was asked. worth: the mean worth of its votes. shapley,
-    standard_error: the mean of its Shapley values and its standard error over results (None for fewer than two).
-    leave_one_out: the mean of what decisions lose without it. flips, persuaded, chances, conformed, usage: sums of
-    what `Contribution` says. Means are over the results in which the number is known; None when there is none.
+    items: in how many results it was asked. The rest is what `Share` says of many results; `standard_error` is that
+    of the mean Shapley value over results, None for fewer than two.
     """
 
-    member: str
     items: int
-    worth: Exact | None = None
-    shapley: Exact | None = None
-    standard_error: float | None = None
-    leave_one_out: Exact | None = None
-    flips: int = 0
-    persuaded: Exact = Fraction(0)
-    chances: int = 0
-    conformed: int = 0
-    usage: Usage = Usage()
-
-    @property
-    def conformity(self) -> Fraction | None:
-        """The part of its chances to go over to the plurality that it took; None when it had none."""
-        return Fraction(self.conformed, self.chances) if self.chances else None
 
 
 class Totals(Data):
@@ -67,8 +50,7 @@ class Totals(Data):
     @property
     def conformity(self) -> Fraction | None:
         """The part of the chances to go over to the plurality that members took; None when there were none."""
-        chances = sum(each.chances for each in self.members)
-        return Fraction(sum(each.conformed for each in self.members), chances) if chances else None
+        return conformity(self.members)
 
     @property
     def cost_per_right(self) -> float | None:

@@ -232,6 +232,12 @@ async def test_a_flip_says_whose_words_the_member_had_been_shown_and_who_of_them
     assert found.of("cy").conformity == 1
     assert found.of("ada").conformity is None
     assert found.conformity == 1
+    steadfast = await debated(
+        {name: ["I say.\nAnswer: 7"] * 2 for name in ("ada", "bob")} | {"cy": ["No.\nAnswer: 9"] * 2}
+    )
+    totals = aggregate([found, steadfast.contributions("7")])
+    assert [each.conformity for each in totals.members] == [None, None, Fraction(1, 2)]
+    assert totals.conformity == Fraction(1, 2)
     assert found.transitions == Transitions(right_right=2, wrong_right=1)
     drafts = result.contributions("7", round=0)
     assert values(drafts) == [Fraction(7, 12), Fraction(7, 12), Fraction(-1, 6)]
