@@ -34,6 +34,9 @@ class Scores:
         return tuple(name for name, _ in self.items)
 
 
+ONE = Fraction(1)
+"""The weight of a ballot that was given none."""
+
 Content = str | tuple[str, ...] | frozenset[str] | Scores
 """What a ballot says: a choice, a ranking, approvals, or scores."""
 
@@ -55,7 +58,7 @@ class Ballot(Data):
     approved: frozenset[str] | None = None
     scores: dict[str, Exact] | None = None
     voter: str | None = None
-    weight: Exact = Fraction(1)
+    weight: Exact = ONE
     confidence: float | None = None
     text: str | None = None
 
@@ -93,7 +96,7 @@ class Ballot(Data):
         voter: who votes. text: its reasons. confidence: how sure it is, from 0 to 1 (None: unknown).
         """
         facts: dict[str, object] = {
-            "choice": choice, "ranking": None, "approved": None, "scores": None, "voter": voter, "weight": _ONE,
+            "choice": choice, "ranking": None, "approved": None, "scores": None, "voter": voter, "weight": ONE,
             "confidence": confidence, "text": text,
         }  # fmt: skip
         return trusted(cls, facts, _OF)
@@ -110,7 +113,6 @@ class Ballot(Data):
         return Scores.of(self.scores) if self.scores else None
 
 
-_ONE = Fraction(1)
 _OF = frozenset({"choice", "voter", "weight", "confidence", "text"})
 
 RawBallot = Ballot | str | Sequence[str] | AbstractSet[str] | Mapping[str, Number] | None

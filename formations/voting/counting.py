@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import ClassVar, Literal
 
-from .ballots import Content
-from .decision import Step, shown
-from .exact import Amount, exact, ratio
+from .ballots import Content, RawBallot
+from .decision import Decision, Step, shown
+from .exact import Amount, Number, exact, ratio
+from .heads import of_heads
 from .outcome import Count
 from .reading import Votes, names_in
 from .rule import VotingRule, unfit
@@ -15,6 +17,25 @@ from .rule import VotingRule, unfit
 
 class HeadCount(VotingRule):
     """One vote a head."""
+
+    def decide(
+        self,
+        ballots: Sequence[RawBallot],
+        *,
+        seed: int = 0,
+        eligible: int | None = None,
+        candidates: Iterable[str] | None = None,
+        verified: Mapping[str, Number] | None = None,
+        leader: str | None = None,
+    ) -> Decision:
+        # A rule of the user's own that is made from one of these may count in another way.
+        if candidates is None and type(self) in _BY_SHARE:
+            found = of_heads(self, ballots, seed, eligible)
+            if found is not None:
+                return found
+        return super().decide(
+            ballots, seed=seed, eligible=eligible, candidates=candidates, verified=verified, leader=leader
+        )
 
     def admit(self, content: Content) -> str:
         if isinstance(content, str):
@@ -63,6 +84,9 @@ class Unanimity(HeadCount):
 
     def agrees(self, share: Fraction) -> bool:
         return share == 1
+
+
+_BY_SHARE = frozenset({Plurality, Majority, Supermajority, Unanimity})
 
 
 class Approval(VotingRule):

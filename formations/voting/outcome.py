@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .decision import Decision, Dissent, Status, Step, listed, shown
@@ -85,6 +84,7 @@ class _Vote:
         self.count = Count({}, ())
         self.backing: dict[str, Backing] = {}
         self.sides: list[tuple[Group, tuple[str, ...], tuple[str, ...] | None]] = []
+        self._lead: Fraction | None = None
 
     def decision(self) -> Decision:
         rule, votes = self.rule, self.votes
@@ -104,7 +104,7 @@ class _Vote:
         if len(leaders) == 1:
             return self._end("decided", self._won(leaders[0]), leaders[0])
         winner, step, level = self._break(leaders)
-        tie = f"{listed(leaders)} are tied at {plain(self.count.tally[leaders[0]])}"
+        tie = tied_at(leaders, self.count.tally[leaders[0]])
         if winner is None:
             return self._end("tie", tie, level=level)
         if not self._agreed(winner):
@@ -113,10 +113,11 @@ class _Vote:
         return self._end("decided", f"{tie}; {shown(winner)} was {how}", winner, step, level)
 
     def _count(self) -> None:
-        self.count = self.rule.count(self.votes)
+        rule = self.rule
+        self.count = rule.count(self.votes)
         for group in self.votes.groups:
-            tops = self.rule.preferred(group.content)
-            backs = self.rule.backs(group.content) if self.rule.tells_backing else tops
+            tops = rule.preferred(group.content)
+            backs = rule.backs(group.content) if rule.tells_backing else tops
             self.sides.append((group, tops, backs))
             for name in backs or ():
                 backing = self.backing.get(name)
@@ -154,15 +155,15 @@ class _Vote:
         return self._share(name) * cast / (cast + votes.silent + self.eligible - len(votes.ballots))
 
     def _agreed(self, name: str) -> bool:
-        share, least = self._share_asked(name), self.rule.min_agreement
-        if not self.rule.agrees(share):
-            return False
-        if isinstance(least, int):
-            return self.backing.get(name, Backing()).heads >= least
-        return least is None or share >= exact(least)
+        return agreed_by(self.rule, self._share_asked(name), self.backing.get(name, Backing()).heads)
 
-    @cached_property
+    @property
     def _margin(self) -> Fraction:
+        if self._lead is None:
+            self._lead = self._ahead()
+        return self._lead
+
+    def _ahead(self) -> Fraction:
         count, leaders = self.count, self.count.leaders
         if len(leaders) > 1:
             return _NONE
@@ -172,10 +173,14 @@ class _Vote:
         others = [value for name, value in count.tally.items() if name != leaders[0]]
         return count.tally[leaders[0]] - max(others, default=_NONE)
 
-    @cached_property
+    @property
+    def _worth(self) -> Mapping[str, int | Fraction]:
+        """What candidates came to, in numbers that compare as those of the tally do."""
+        return self.count.tally if self.count.weights is None else self.count.weights
+
     def _ranked(self) -> list[str]:
         """The candidates, the best first, and equal ones by name."""
-        worth: Mapping[str, int | Fraction] = self.count.tally if self.count.weights is None else self.count.weights
+        worth = self._worth
         return sorted(worth, key=lambda name: (-worth[name], name))
 
     def _break(self, leaders: Sequence[str]) -> tuple[str | None, Step | None, Sequence[str]]:
@@ -221,22 +226,17 @@ class _Vote:
         return first
 
     def _won(self, winner: str) -> str:
-        votes, tally = self.votes, self.count.tally
         heads = self.backing.get(winner, Backing()).heads
-        second = self._second(winner)
-        ahead = f", {plain(self._margin)} ahead of {shown(second)}" if second is not None else ""
-        return f"{shown(winner)} wins at {plain(tally[winner])}{ahead}, backed by {heads} of {votes.cast} ballots"
+        return won(winner, self.count.tally[winner], self._second(winner), self._margin, heads, self.votes.cast)
 
     def _second(self, winner: str) -> str | None:
         """Who comes after the winner; of several equal ones the last by name."""
-        others = [name for name in self._ranked if name != winner]
-        return max((name for name in others if self.count.tally[name] == self.count.tally[others[0]]), default=None)
+        worth = self._worth
+        return max([name for name in worth if name != winner], key=lambda name: (worth[name], name), default=None)
 
     def _too_little(self, leaders: Sequence[str]) -> str:
-        share = plain(max(self._share_asked(name) for name in leaders))
-        whole = "what was cast" if self.rule.agreement_of == "cast" else "all eligible"
-        have = "has" if len(leaders) == 1 else "each have"
-        return f"no agreement, {listed(leaders)} {have} {share} of {whole} behind it, which is not enough"
+        share = max(self._share_asked(name) for name in leaders)
+        return too_little(leaders, share, "what was cast" if self.rule.agreement_of == "cast" else "all eligible")
 
     def _end(
         self,
@@ -252,9 +252,9 @@ class _Vote:
             status=status,
             winner=winner,
             leaders=tuple(sorted(count.leaders)),
-            tally={name: count.tally[name] for name in self._ranked},
+            tally={name: count.tally[name] for name in self._ranked()},
             margin=self._margin if count.leaders else None,
-            agreement=max((self._share(name) for name in count.leaders), default=None),
+            agreement=max([self._share(name) for name in count.leaders], default=None),
             dissent=self._dissent(against),
             cast=votes.cast,
             abstained=len(votes.ballots) - votes.cast,
@@ -268,21 +268,17 @@ class _Vote:
             notes=tuple(count.notes),
             explanation=f"{self.rule.kind}: {what}.",
         )
-        return trusted(Decision, facts, _SET)
+        return trusted(Decision, facts, SET)
 
     def _dissent(self, against: Sequence[str]) -> tuple[Dissent, ...]:
         """The ballots that have none of these on top, together with those of the same mind."""
         if not against:
             return ()
-        all_minds: dict[tuple[str, ...] | None, list[Group]] = {}
+        minds: dict[tuple[str, ...], list[Group]] = {}
         for group, _, backs in self.sides:
-            all_minds.setdefault(backs, []).append(group)
-        minds = {
-            backs: groups
-            for backs, groups in all_minds.items()
-            if backs is not None and not any(name in backs for name in against)
-        }
-        by_weight = [(-sum(group.weight for group in groups), backs, groups) for backs, groups in minds.items()]
+            if backs is not None and not any(name in backs for name in against):
+                minds.setdefault(backs, []).append(group)
+        by_weight = [(-sum([group.weight for group in groups]), backs, groups) for backs, groups in minds.items()]
         by_weight.sort(key=lambda mind: mind[:2])
         return tuple(self._of_one_mind(-weight, backs, groups) for weight, backs, groups in by_weight)
 
@@ -291,15 +287,46 @@ class _Vote:
         signed = [self.votes.signed[seat] for seat in seats if seat in self.votes.signed]
         return Dissent(
             preferred,
-            Fraction(weight, self.votes.scale),
+            ratio(weight, self.votes.scale),
             tuple(seats),
-            tuple(ballot.voter for ballot in signed if ballot.voter is not None),
-            tuple(ballot.text for ballot in signed if ballot.text is not None),
+            tuple([ballot.voter for ballot in signed if ballot.voter is not None]),
+            tuple([ballot.text for ballot in signed if ballot.text is not None]),
         )
 
 
 _NONE = Fraction(0)
-_SET = frozenset(Decision.model_fields) - {"fallback"}
+SET = frozenset(Decision.model_fields) - {"fallback"}
+"""The fields that count as set in a decision that a vote came to."""
+
+
+def agreed_by(rule: VotingRule, share: Fraction, heads: int) -> bool:
+    """Whether a candidate has the agreement that a `rule` asks for: with such a `share`, of so many `heads`."""
+    if not rule.agrees(share):
+        return False
+    least = rule.min_agreement
+    if isinstance(least, int):
+        return heads >= least
+    return least is None or share >= exact(least)
+
+
+def won(winner: str, votes: Fraction, second: str | None, margin: Fraction, heads: int, cast: int) -> str:
+    """How a winner won: at how many `votes`, how far (`margin`) ahead of whom (`second`), backed by whom.
+
+    heads, cast: the ballots for the winner, and all that count.
+    """
+    ahead = f", {plain(margin)} ahead of {shown(second)}" if second is not None else ""
+    return f"{shown(winner)} wins at {plain(votes)}{ahead}, backed by {heads} of {cast} ballots"
+
+
+def tied_at(leaders: Sequence[str], votes: Fraction) -> str:
+    """That `leaders` are tied, at how many `votes`."""
+    return f"{listed(leaders)} are tied at {plain(votes)}"
+
+
+def too_little(leaders: Sequence[str], share: Fraction, whole: str = "what was cast") -> str:
+    """That `leaders` have too small a `share` of the `whole` behind them."""
+    have = "has" if len(leaders) == 1 else "each have"
+    return f"no agreement, {listed(leaders)} {have} {plain(share)} of {whole} behind it, which is not enough"
 
 
 def _ceil(number: Fraction) -> int:

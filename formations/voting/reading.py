@@ -11,7 +11,8 @@ from typing import Literal
 from phalanx.errors import ValidationError
 from phalanx.settings import nearest
 
-from .ballots import Ballot, Content, Invalid, RawBallot, Scores, check_names, content_of
+from .ballots import ONE, Ballot, Content, Invalid, RawBallot, Scores, check_names, content_of
+from .exact import ratio
 
 OnInvalid = Literal["error", "abstain"]
 Admit = Callable[[Content], Content]
@@ -173,7 +174,8 @@ def _weights(
 ) -> dict[int, Fraction]:
     """The weights that are not one, by place."""
     if weigh is None:
-        return {seat: ballot.weight for seat, ballot in signed.items() if ballot.weight != 1}
+        # Most weights are the very one of ballots that were given none, which tells faster than comparing fractions.
+        return {seat: each.weight for seat, each in signed.items() if each.weight is not ONE and each.weight != 1}
     weights: dict[int, Fraction] = {}
     for group in groups:
         for seat in list(group.seats):
@@ -205,7 +207,7 @@ def _add_up(votes: Votes, weights: dict[int, Fraction]) -> None:
         for group in votes.groups:
             group.weight = len(group.seats)
         votes.total = votes.mass = votes.cast
-        votes.silent = Fraction(len(votes.ballots) - votes.cast)
+        votes.silent = ratio(len(votes.ballots) - votes.cast, 1)
         return
     votes.scale = lcm(*{weight.denominator for weight in weights.values()})
     votes.weights = {}
