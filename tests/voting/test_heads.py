@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phalanx.errors import ValidationError
@@ -48,6 +48,9 @@ def test_single_choices_come_to_the_same(rule: VotingRule, ballots: list[object]
 
 
 @given(st.sampled_from(RULES), st.lists(_BALLOTS | _OTHERS, max_size=6))
+@example(Plurality(tie_break=()), [Ballot("a", weight=2), Ballot("b")])
+@example(Unanimity(), [Ballot("a"), "b"])
+@example(Plurality(tie_break=()), [Ballot("a"), Ballot(ranking=["b"]), Ballot("b")])
 def test_so_do_ballots_that_say_more_or_weigh_otherwise(rule: VotingRule, ballots: list[object]) -> None:
     _is_decided_alike(rule, ballots, len(ballots))
 
