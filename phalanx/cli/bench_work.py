@@ -13,7 +13,7 @@ import anyio
 
 from .bench_view import BenchView
 from .failures import Interrupted, WrongUse, say
-from .watch import TICK, signals
+from .watch import drawn, signals
 
 if TYPE_CHECKING:
     from phalanx.runtime.log import Log
@@ -65,24 +65,13 @@ def watched(
     """
 
     async def main() -> T:
-        found: list[T] = []
-        failure: Exception | None = None
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_draw, view)
-                try:
-                    found.append(await work())
-                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
-                    failure = problem
-                group.cancel_scope.cancel()
+            return await drawn(view, work)
         finally:
             with anyio.move_on_after(5, shield=True):
                 for each in (*closing, log):
                     if hasattr(each, "aclose"):
                         await each.aclose()
-        if failure is not None:
-            raise failure
-        return found[0]
 
     with signals() as received, view:
         try:
@@ -91,10 +80,3 @@ def watched(
             if again is not None:
                 say(f"to go on: {again}")
             raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
-
-
-async def _draw(view: BenchView) -> None:
-    """Draw it ten times a second, until cancelled."""
-    while True:
-        view.draw()
-        await anyio.sleep(TICK)

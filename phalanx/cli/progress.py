@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from phalanx.messages import Usage
+from phalanx.messages import Completion, Usage
 from phalanx.runtime.events import (
     AnyEvent,
     Delegated,
@@ -119,6 +119,12 @@ class Row:
         self.asked += 1
         self.state, self.activity, self.error, self.retry_at = "working", "", "", None
 
+    def hear(self, text: str) -> None:
+        """It has answered, though its end is not told yet: who follows a run from its journal hears of that later."""
+        self.said = text[: 4 * TAIL]
+        if self.asked == 1 and not self.speaks:
+            self.activity = "has answered"
+
     def end(self, time: float, state: str) -> None:
         """It answered, or did not."""
         self.asked = max(0, self.asked - 1)
@@ -206,6 +212,8 @@ class Progress:
                 row = self.row(event.path)
                 row.spend(event.usage)
                 row.activity, row.retry_at = "", None
+                if isinstance(event.result, Completion) and not event.result.tool_calls:
+                    row.hear(event.result.text)
             case Retried():
                 row = self.row(event.path)
                 reason = one_line(event.error.replace(f"{event.model}: ", ""), TAIL)

@@ -16,6 +16,7 @@ from .progress import stage
 from .runs import when
 from .story import Asking, Call, Note, Story
 from .text import advised, duration, json_line, one_line, spent, visible
+from .watch import drawn
 
 WIDTH = 160
 
@@ -205,11 +206,6 @@ def _follow(given: str) -> int:
 
     view = show.view_for(show.console())
 
-    async def keep_drawing() -> None:
-        while True:
-            view.draw()
-            await anyio.sleep(0.1)
-
     async def watch() -> str:
         async with SqliteLog(runs_file()) as log:
             stream = f"{RUNS}{await find_run(log, given)}"
@@ -220,15 +216,15 @@ def _follow(given: str) -> int:
                 status = record.status if isinstance(record, RunFinished) else ""
             if status:
                 return status
-            async with anyio.create_task_group() as group:
-                group.start_soon(keep_drawing)
+
+            async def to_its_end() -> str:
                 async for _, record in log.watch(stream, len(known)):
                     view.see(record)  # type: ignore[arg-type]
                     if isinstance(record, RunFinished):
-                        status = record.status
-                        break
-                group.cancel_scope.cancel()
-            return status
+                        return record.status
+                return ""
+
+            return await drawn(view, to_its_end)
 
     with view:
         return exit_code(anyio.run(watch))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import anyio
 
@@ -23,21 +23,26 @@ if TYPE_CHECKING:
     from phalanx.teams.result import TeamResult
     from phalanx.teams.team import AgentTeam
 
+T = TypeVar("T")
 TICK = 0.1
 CLOSING = 5.0
 
 
-class View(Protocol):
+class Drawn(Protocol):
+    """Shows something that goes on."""
+
+    def draw(self) -> None:
+        """Called ten times a second while it does."""
+        ...
+
+
+class View(Drawn, Protocol):
     """Shows a run. Entered before its first event, left after its last."""
 
     progress: Progress
 
     def see(self, event: AnyEvent) -> None:
         """Take in the next event."""
-        ...
-
-    def draw(self) -> None:
-        """Called ten times a second while the run works."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -92,24 +97,14 @@ def attend(
             also(event)
 
     async def work() -> TeamResult:
-        failure: Exception | None = None
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_keep_drawing, view)
-                try:
-                    result = await start(see)
-                except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
-                    failure = problem
-                group.cancel_scope.cancel()
+            return await drawn(view, lambda: start(see))
         finally:
             with anyio.move_on_after(CLOSING, shield=True):
                 await team.aclose()
             if log is not None:
                 with anyio.move_on_after(CLOSING, shield=True):
                     await log.aclose()
-        if failure is not None:
-            raise failure
-        return result
 
     with signals() as received, view:
         try:
@@ -118,10 +113,26 @@ def attend(
             raise Interrupted(received[-1] if received else signal.SIGINT, view.progress.usage) from None
 
 
-async def _keep_drawing(view: View) -> None:
-    while True:
-        view.draw()
-        await anyio.sleep(TICK)
+async def drawn(view: Drawn, work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` gives, while a view is drawn ten times a second; what it raises comes as it is, in no group."""
+    found: list[T] = []
+    failed: list[Exception] = []
+
+    async def keep_drawing() -> None:
+        while True:
+            view.draw()
+            await anyio.sleep(TICK)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep_drawing)
+        try:
+            found.append(await work())
+        except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
+            failed.append(problem)
+        group.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 @contextmanager

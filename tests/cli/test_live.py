@@ -152,6 +152,36 @@ def test_words_are_shown_as_they_come_and_json_is_not() -> None:
     assert r"that [bold]snow is \x1b[31mwhite" in screen.row("bob")
 
 
+def test_an_answer_is_shown_when_it_is_there_and_not_only_when_its_members_end_is_told() -> None:
+    screen = Screen(width=110)
+    screen.begin()
+    answers = {"ada": '{"assignments": []}', "bob": "Snow is white."}
+    for name, text in answers.items():
+        path = f"office/draft/{name}"
+        screen.story.tell(MemberStarted, path, name, "r", "draft", 0, "p")
+        screen.story.tell(StepStarted, path, name, "model", "openai/x", ASKED)
+        screen.story.tell(StepFinished, path, name, "model", "openai/x", "ok", 1.0, PRICED, Completion(text=text))
+    told = [screen.row(name) for name in answers]
+    screen.story.tell(StepStarted, "office/draft/bob", "k2", "model", "openai/x", ASKED)
+    again = screen.row("bob")
+
+    assert "has answered" in told[0]
+    assert "Snow is white." in told[1]
+    assert "drafts alone" in again
+    assert "white" not in again
+
+
+def test_a_call_that_wishes_for_tools_is_no_answer() -> None:
+    screen = Screen(width=110)
+    screen.begin()
+    wish = Completion(text="I look it up.", tool_calls=(ToolCall(id="1", tool_name="find"),))
+    screen.story.tell(MemberStarted, "office/draft/ada", "ada", "r", "draft", 0, "p")
+    screen.story.tell(StepStarted, "office/draft/ada", "k", "model", "openai/x", ASKED)
+    screen.story.tell(StepFinished, "office/draft/ada", "k", "model", "openai/x", "ok", 1.0, PRICED, wish)
+
+    assert "drafts alone" in screen.row("ada")
+
+
 def test_a_retry_counts_down_and_is_told_once_above_the_tree() -> None:
     screen = Screen(width=110)
     story = screen.story

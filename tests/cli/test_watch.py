@@ -12,8 +12,8 @@ import pytest
 from phalanx import Agent, AgentTeam, Limits
 from phalanx.cli.failures import Interrupted
 from phalanx.cli.progress import Progress
-from phalanx.cli.watch import watch
-from phalanx.errors import LLMCallError, TeamError
+from phalanx.cli.watch import drawn, watch
+from phalanx.errors import LLMCallError, LogError, TeamError
 from phalanx.messages import Request
 from phalanx.runtime.events import AnyEvent
 from phalanx.testing import FunctionModel
@@ -159,3 +159,20 @@ def test_context_limits_and_seed_reach_the_run(streaming: bool) -> None:
     assert "the sky is green" in request.messages[-1].content
     assert request.about.seed == 5
     assert events[0].kind == "run.started"
+
+
+async def test_what_work_raises_while_it_is_drawn_comes_as_it_is_and_the_drawing_ends() -> None:
+    view = Noted()
+
+    async def work(fails: bool) -> str:
+        await anyio.sleep(1.05)
+        if fails:
+            raise LogError("the file is damaged")
+        return "done"
+
+    with pytest.raises(LogError, match=r"^the file is damaged$"):
+        await drawn(view, lambda: work(True))
+    assert len(view.notes) == 11
+    assert await drawn(view, lambda: work(False)) == "done"
+    await anyio.sleep(5)
+    assert view.notes == ["draw"] * 22
