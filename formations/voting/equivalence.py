@@ -221,12 +221,17 @@ EQUIVALENCE = Equivalence.model_construct(set(), absolute_tolerance=Fraction(0))
 
 
 @functools.cache
-def _reader() -> tuple[Callable[..., Iterator[Extracted]], Callable[..., Reading | None], Callable[[str], str | None]]:
+def _reader() -> tuple[
+    Callable[..., Iterator[Extracted]],
+    Callable[..., Reading | None],
+    Callable[[str], str | None],
+    Callable[[str], str | None],
+]:
     # These compile many patterns: a program that never reads an answer does not pay for them.
-    from .extract import statements
+    from .extract import labelled, statements
     from .parse import number_in, parse
 
-    return statements, parse, number_in
+    return statements, parse, number_in, labelled
 
 
 # Replies up to this length are kept with what they mean: a vote that may end early reads each of them many times.
@@ -243,11 +248,16 @@ def _read(
     day_first: bool | None,
     percent: Percent,
 ) -> tuple[str, Reading] | None:
-    statements, _, number_in = _reader()
+    statements, _, number_in, labelled = _reader()
     if answer.isalnum() and fallbacks == ("whole",):
         # Nothing stands around letters and digits alone: it is what was found in a reply, and is looked up again.
         found = _parsed(answer, kind, options, decimal, day_first, percent)
         return None if found is None else (answer, found)
+
+    if (word := labelled(answer)) is not None:
+        found = _parsed(word, kind, options, decimal, day_first, percent)
+        if found is not None:
+            return word, found
 
     def parsed(text: str) -> Reading | None:
         read = _parsed if text.isalnum() else _parsed.__wrapped__

@@ -78,6 +78,28 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
             yield Extracted(text, fallback)
 
 
+def labelled(reply: str) -> str | None:
+    """The answer of a reply that states only one, in letters or digits alone, behind a label on a line of its own.
+
+    None for any other reply, which may state an answer all the same. It is what `statements` finds first, found sooner.
+    """
+    if not reply.isascii() or "<" in reply or "\\" in reply or len(reply) > MAX_CHARS:
+        return None
+    folded = reply.lower()
+    at = folded.find("answer")
+    if at < 0 or folded.find("answer", at + 1) > 0:
+        return None
+    for word in _OTHER_WORDS:
+        if word in folded:
+            return None
+    found = _MARKED.match(reply, reply.rfind("\n", 0, at) + 1)
+    if found is None:
+        return None
+    end = reply.find("\n", found.end())
+    text = reply[found.end() : end if end >= 0 else len(reply)].strip()
+    return text if text.isalnum() else None
+
+
 # Reasoning that was cut off before it ended leaves no answer.
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
 _THOUGHT = re.compile(r"</think(?:ing)?>", re.I)
@@ -153,6 +175,7 @@ _ANSWERS = ("answer", "result")
 _NAMED = (*_ANSWERS, "option", "choice")
 _CHOOSING = ("vote", "choose", "pick", "select", "go")
 _WORDS = (*_NAMED, *_CHOOSING)
+_OTHER_WORDS = _WORDS[1:]
 # None of these matches across the end of a line, nor without one of its words.
 _PATTERNS: tuple[tuple[Explicit, tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]], ...] = (
     ("marked", ((_MARKED, _ANSWERS), (_INLINE, _ANSWERS), (_HEADING, _ANSWERS))),

@@ -67,7 +67,9 @@ _LABELS = st.sampled_from(
         "- Answer :",
     ]
 )
-_VALUES = st.text(st.sampled_from("42b7Z\u00b2 .,;*$-%\t\n`:\u00e9"), max_size=12)
+_VALUES = st.sampled_from(["42", " 7", "B", "null", "5kg", "yes", "x boxed"]) | st.text(
+    st.sampled_from("42b7Z\u00b2 .,;*$-%\t\n`:\u00e9"), max_size=12
+)
 
 
 @given(st.lists(_PROSE, max_size=3), _LABELS, _VALUES, st.lists(_PROSE, max_size=3))
@@ -78,6 +80,9 @@ def test_a_label_is_read_alike_whether_or_not_the_reply_looks_as_if_it_held_othe
 
     # A backslash could begin a boxed answer, so that all kinds of statements are looked for.
     assert extract(reply) == extract("\\\n" + reply)
+    for kind in ("auto", "number", "choice", "text"):
+        how = Equivalence(kind=kind, fallbacks=())
+        assert how.read(reply) == how.read("\\\n" + reply)
 
 
 @given(st.lists(st.sampled_from(["7", "8", "07", "7 km", "7 m", "0.5", "50%", "x = 7", "B", "blue", None]), max_size=6))
@@ -89,3 +94,18 @@ def test_what_is_not_compared_since_it_cannot_be_the_same_would_not_be_merged_by
 
     assert Equivalence().classes(answers) == compared
     assert Equivalence().choices(answers) == compared.choices
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("Answer: 5\nAnswer: 7", "7"), ("Answer: 5\nNo, I choose 7", "7"), ("Answer: 5\nThe result is 7", "7"),
+        ("Answer: 5\nthat is, option 7", "5"), ("Answer: null", None), ("Answer: 5\nAnswer: abstain", None),
+        ("<think>\nAnswer: 5\n</think>\nunclear", None), ("\\boxed{7}\nAnswer: 5", "5"), ("Answer: 5\n\\boxed{7}", "7"),
+        ('{"text": "no"}\nAnswer: 5', "5"),
+    ],
+)  # fmt: skip
+def test_the_last_of_several_statements_counts_though_one_of_them_is_a_plain_label(
+    reply: str, answer: str | None
+) -> None:
+    assert Equivalence(fallbacks=()).read(reply) == answer
