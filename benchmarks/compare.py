@@ -20,6 +20,7 @@ from .engines.order import open_log
 from .matrix import Matrix
 from .progress import Told
 from .record import Comparison
+from .recorded import Recorded
 from .scoring import ByItem, Scorer, scorer_named
 from .store import Store, in_order
 from .systems import Comparable, Entrant, check, entrant, hashed
@@ -57,8 +58,8 @@ async def compare(
 ) -> Comparison:
     """Let every system do every item, and give what became of it.
 
-    systems: by name: agents, teams, or async functions of a Task that give text. tasks: a TaskSet, or what
-    `TaskSet.of` takes. scorer: what an answer is worth, or the name of a scorer (default: as each item asks).
+    systems: by name: agents, teams, Recorded answers, or async functions of a Task that give text. tasks: a TaskSet,
+    or what `TaskSet.of` takes. scorer: what an answer is worth, or its name (default: as each item asks).
     limits: of the whole suite, what a call before this one spent included. limits_each: the same for single systems,
     for all alike or by name. repeats: how often each item is done; each repeat has a seed of its own. seed: of all
     chance. engine: where the work is done: "local", "dask", "ray", or an engine. concurrency: attempts at the same
@@ -89,6 +90,9 @@ async def compare(
         where = _where(log, held) if works.remote else ""  # type: ignore[union-attr]
         given = [await entrant(each_name, who) for each_name, who in systems.items()]
         _check_functions(given)
+        for one in given:
+            if one.recorded is not None:
+                _check_recorded(one.name, one.recorded, items)
         matrix = Matrix(
             Comparison(
                 name=name, tasks=str(items), systems=(), items=items.items, attempts=(), repeats=repeats, seed=seed,
@@ -190,6 +194,13 @@ class _Course:
         systems = tuple(each.system for each in self.all)
         self.matrix.comparison = self.matrix.comparison.model_copy(update={"systems": systems})
         await self.matrix.store.begin(self.matrix.comparison, self.scored_by)
+
+
+def _check_recorded(name: str, recorded: Recorded, items: TaskSet) -> None:
+    try:
+        recorded.check(items)
+    except ValidationError as problem:
+        raise ValidationError(f"system {name!r}: {problem}") from None
 
 
 def _check_functions(given: Sequence[Entrant]) -> None:

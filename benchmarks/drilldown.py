@@ -104,7 +104,10 @@ def _try(texts: _Texts, system: int, made: Attempt, held: Conversations | None) 
     elif made.run_id is not None:
         without = f"Run {made.run_id}"
     usage = made.usage
-    spent = [f"{usage.calls:,} calls" if usage.calls != 1 else "1 call", f"{usage.tokens:,} tokens"]
+    spent = [
+        f"{usage.calls:,} calls" if usage.calls != 1 else "1 call",
+        f"{usage.tokens:,} tokens" if made.metered else "tokens unknown",
+    ]
     spent += ["cost unknown" if made.usd is None else money(made.usd)]
     spent += [] if made.seconds is None else [duration(made.seconds)]
     return {

@@ -25,6 +25,7 @@ COLUMNS: Mapping[str, type] = {
     "answer": str, "read": str, "why": str, "error": str,
     "calls": int, "input_tokens": int, "output_tokens": int, "cached_tokens": int, "reasoning_tokens": int,
     "estimated": bool, "usd": float, "seconds": float, "run_id": str,
+    "confidence": float, "share": float,
 }  # fmt: skip
 
 
@@ -47,9 +48,13 @@ def rows(comparison: Comparison) -> Iterator[dict[str, Cell]]:
                 "question": item.text, "gold": None if item.gold is None else golds[made.item],
                 "repeat": made.repeat, "seed": made.seed, "status": made.status, "score": made.score,
                 "answer": made.answer, "read": made.read, "why": made.why, "error": made.error,
-                "calls": usage.calls, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens,
-                "cached_tokens": usage.cached_tokens, "reasoning_tokens": usage.reasoning_tokens,
+                "calls": usage.calls,
+                "input_tokens": usage.input_tokens if made.metered else None,
+                "output_tokens": usage.output_tokens if made.metered else None,
+                "cached_tokens": usage.cached_tokens if made.metered else None,
+                "reasoning_tokens": usage.reasoning_tokens if made.metered else None,
                 "estimated": usage.estimated, "usd": made.usd, "seconds": made.seconds, "run_id": made.run_id,
+                "confidence": made.confidence, "share": made.share,
             }  # fmt: skip
 
 

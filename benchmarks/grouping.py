@@ -120,5 +120,5 @@ def _cost(attempt: Attempt, unit: CostUnit) -> float | None:
     if unit == "usd":
         return attempt.usd
     if unit == "tokens":
-        return float(attempt.usage.tokens)
+        return float(attempt.usage.tokens) if attempt.metered else None
     return float(attempt.usage.calls) if unit == "calls" else attempt.seconds

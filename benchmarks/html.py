@@ -226,7 +226,7 @@ def _row(each: Standing, summary: Summary, headings: list[str]) -> str:
         number(each.failed),
         number(each.not_run),
         f"{each.calls:,}",
-        ("about " if each.estimated else "") + count(each.tokens),
+        ("about " if each.estimated and each.tokens is not None else "") + count(each.tokens),
         money(each.usd),
         duration(each.seconds),
         "unknown" if each.cost is None else cost(each.cost, summary.unit),

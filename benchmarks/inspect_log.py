@@ -123,13 +123,14 @@ def _sample(made: Attempt, item: TaskItem) -> Json:
         said: JsonValue = {"role": "assistant", "content": made.answer, "source": "generate"}
         messages.append(said)
         choices = [{"message": said, "stop_reason": "stop"}]
+    usage = _usage(made.usage) if made.metered else None
     sample: Json = {
         "id": _name(item.id),
         "epoch": made.repeat + 1,
         "input": item.text,
         "target": target,
         "messages": messages,
-        "output": {"model": model, "choices": choices, "completion": made.answer or "", "usage": _usage(made.usage)},
+        "output": {"model": model, "choices": choices, "completion": made.answer or "", "usage": usage},
         "scores": {SCORER: {"value": made.score, "answer": made.read, "explanation": made.why or None}},
         "metadata": {
             "item": item.id,
@@ -140,7 +141,7 @@ def _sample(made: Attempt, item: TaskItem) -> Json:
             "seed": made.seed,
             "cluster": item.cluster,
         },
-        "model_usage": {model: _usage(made.usage)},
+        "model_usage": {model: _usage(made.usage)} if made.metered else {},
     }
     if item.choices:
         sample["choices"] = list(item.choices)

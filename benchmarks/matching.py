@@ -7,6 +7,7 @@ for sets, where they are the set. What cannot be read is worth 0 and says so: `S
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -199,7 +200,7 @@ def _members(text: str, *, split: bool) -> frozenset[Key]:
 
 def _measure(gold: str | int | float | bool, item: TaskItem) -> Measure:
     if isinstance(gold, (int, float)) and not isinstance(gold, bool):
-        value = Fraction(gold) if isinstance(gold, int) else Fraction(repr(gold))
+        value = Fraction(gold) if isinstance(gold, int) else _fraction(gold)
         return Measure(value, "", value)
     reading = parse(str(gold), "number")
     if reading is None or reading.measure is None:
@@ -226,16 +227,22 @@ def _near(one: Measure, gold: Measure, relative: Fraction, absolute: Fraction) -
         same, given, wanted = one.unit == gold.unit, one.base, gold.base
     else:
         same, given, wanted = True, one.value, gold.value
-    return same and abs(given - wanted) <= max(absolute, relative * abs(wanted))
+    return same and (given == wanted or abs(given - wanted) <= max(absolute, relative * abs(wanted)))
+
+
+@functools.lru_cache(maxsize=64)  # a fraction is read from a decimal more slowly than an answer is compared
+def _fraction(number: float) -> Fraction:
+    """A number as it is written: 0.1 is a tenth."""
+    return Fraction(repr(number))
 
 
 def _tolerance(item: TaskItem, name: str, usual: float) -> Fraction:
     own = item.meta.get(name)
     if own is None:
-        return Fraction(repr(usual))
+        return _fraction(usual)
     if isinstance(own, bool) or not isinstance(own, (int, float)) or not 0 <= own < float("inf"):
         raise ValidationError(f"item {item.id!r}: meta[{name!r}] is {own!r}; a tolerance is a number of at least 0")
-    return Fraction(repr(own))
+    return _fraction(own)
 
 
 def _letter_of(gold: str | int | float | bool, options: dict[str, str], item: TaskItem) -> str:

@@ -17,7 +17,7 @@ class Count:
 
     name: its own. of: attempts that are to be made. done: made, also in earlier calls. failed: of those, the ones
     without an answer. right: the sum of their scores. usage, usd: what they spent; usd is None as soon as one price
-    is not known. repeats: attempts an item.
+    is not known. metered: whether the tokens of all of them are. repeats: attempts an item.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Count:
     right: float = 0.0
     usage: Usage = Usage()
     usd: float | None = 0.0
+    metered: bool = True
 
     @property
     def accuracy(self) -> Estimate | None:
@@ -46,6 +47,7 @@ class Count:
         self.failed += attempt.answer is None
         self.right += attempt.score
         self.usage += attempt.usage
+        self.metered &= attempt.metered
         self.usd = None if self.usd is None or attempt.usd is None else self.usd + attempt.usd
 
 
@@ -82,6 +84,11 @@ class Progress:
     def usage(self) -> Usage:
         """What all of it spent."""
         return sum((each.usage for each in self.systems.values()), Usage())
+
+    @property
+    def metered(self) -> bool:
+        """Whether the tokens of all attempts are known."""
+        return all(each.metered for each in self.systems.values())
 
     @property
     def usd(self) -> float | None:

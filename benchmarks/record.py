@@ -17,13 +17,17 @@ class Ballots(Data):
     """One round of a vote inside an attempt.
 
     choices: what each member's answer was counted as; None is an abstention. worth: what each member's own answer is
-    worth, 0 to 1. decided: what the vote of this round is worth; ties count as the expected score of a draw.
+    worth, 0 to 1. decided: what the vote of this round is worth; ties count as the expected score of a draw. rule: what
+    decided, as JSON where a file can hold it, else the name of the user's own; empty when not known. stated: how sure
+    each member said it was of its answer, of those that said it.
     """
 
     round: int
     choices: dict[str, str | None]
     worth: dict[str, float]
     decided: float
+    rule: str = ""
+    stated: dict[str, float] = {}
 
 
 class Attempt(Data):
@@ -31,8 +35,11 @@ class Attempt(Data):
 
     system, spec: its name in the comparison, and the hash of what it is. item, repeat, seed: of what. status: how it
     ended; a failure has score 0, an error, and stays in the denominator. answer: what was said; None for none. read:
-    what was taken for the final answer. why: what speaks for the score. usd: US dollars, None when not known. seconds:
+    what was taken for the final answer. why: what speaks for the score. metered: whether its tokens are known; where
+    not, `usage` counts calls alone. usd: US dollars, None when not known. seconds:
     wall time. run_id: of its journal in the same log; None when there is none. ballots: its rounds of voting.
+    confidence: how sure its author, or whoever chose the author, said to be of the answer; None when nobody did. share:
+    of the votes cast the part that the answer got; None without a vote that one answer leads.
     """
 
     system: str
@@ -47,10 +54,13 @@ class Attempt(Data):
     why: str = ""
     error: str | None = None
     usage: Usage = Usage()
+    metered: bool = True
     usd: float | None = None
     seconds: float | None = None
     run_id: str | None = None
     ballots: tuple[Ballots, ...] = ()
+    confidence: float | None = None
+    share: float | None = None
 
     @property
     def key(self) -> tuple[str, str, int, int]:

@@ -70,6 +70,16 @@ async def score_tied(scorer: Scorer, answers: Sequence[str], item: TaskItem) -> 
     )
 
 
+def compares(scorer: Scorer, items: Sequence[TaskItem]) -> bool:
+    """Whether a scorer only compares texts, so that nothing is waited for.
+
+    scorer: which; a function of the user's may wait. items: what it is to score.
+    """
+    if isinstance(scorer, ByItem):
+        return all(usual_scorer(item) != "code" for item in items)
+    return type(scorer) in {type(each) for each in PLAIN.values()}
+
+
 def scorer_named(name: str, *, allow_code: bool = False) -> Scorer:
     """A scorer with its defaults: choice, code, exact, numeric, regex or set.
 

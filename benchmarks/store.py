@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import anyio
+import anyio.lowlevel
 
 from phalanx.errors import ConfigurationError, LogError
 from phalanx.messages import Data, Usage
@@ -128,6 +129,7 @@ class Store:
         # that an earlier call did not end.
         self.sitting: dict[tuple[str, str], anyio.Lock] = {}
         self.adjourned: dict[str, Usage] = {}
+        self._hashes: dict[str, tuple[TaskItem, str]] = {}
         # What texts are worth, by item, where the scorer says the same of the same text.
         self.scores: dict[str, dict[str, Score]] = {}
 
@@ -151,7 +153,7 @@ class Store:
                 f"comparison {self.name!r} in this log was scored by {before.scorer}, not by {scorer}; "
                 "give the new one another name"
             )
-        asked = {item.id: item_hash(item) for item in comparison.items}
+        asked = {item.id: self.hash_of(item) for item in comparison.items}
         for each in self.kept.attempts.values():
             if asked.get(each.attempt.item, each.asked) != each.asked:
                 raise ConfigurationError(
@@ -160,13 +162,20 @@ class Store:
                 )
         await self._write(ComparisonBegun(comparison=comparison, scorer=scorer))
 
-    async def add(self, result: AttemptKept | JudgementKept) -> None:
-        """Keep a result; it is durable when this returns."""
-        await self._write(result)
+    async def add(self, *results: AttemptKept | JudgementKept) -> None:
+        """Keep `results`, all or none; they are durable when this returns."""
+        await self._write(*results)
 
     async def end(self, stopped: str | None) -> None:
         """Say that it came to its end."""
         await self._write(ComparisonEnded(stopped=stopped))
+
+    def hash_of(self, item: TaskItem) -> str:
+        """A hash of all that an `item` is, made once."""
+        known = self._hashes.get(item.id)
+        if known is None or known[0] is not item:
+            known = self._hashes[item.id] = item, item_hash(item)
+        return known[1]
 
     def finished(self, key: Key) -> Attempt | None:
         """The attempt of this key, if it is finished."""
@@ -193,13 +202,16 @@ class Store:
                 found[run_id] = sum(ended.values(), Usage())
         return found
 
-    async def _write(self, record: ComparisonBegun | AttemptKept | JudgementKept | ComparisonEnded) -> None:
+    async def _write(self, *records: ComparisonBegun | AttemptKept | JudgementKept | ComparisonEnded) -> None:
         if self.log is None:
+            # Whoever waits for nothing else lets the others go on here.
+            await anyio.lowlevel.checkpoint()
+            position = 0
+        elif records:
+            position = await self.log.append(self.stream, records)
+        for record in records:
             self.kept.take(record)
-            return
-        position = await self.log.append(self.stream, [record])
-        self.kept.take(record)
-        if position == self.kept.position + 1:
+        if position == self.kept.position + len(records):
             self.kept.position = position
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,8 +26,9 @@ from .statistics.verdict import Verdict, compare
 from .wording import AN_ITEM, CostUnit, sentence
 
 POWER = 0.8
-# How many numbers the bootstrap of the front may draw: a second or two of work.
+# How many numbers the bootstrap of the front may draw, and of how many items or groups of them: a second of work.
 DRAWS = 20_000_000
+UNITS = 1000
 # Characters of an error that a note holds; the whole error stands with its attempt.
 LONGEST = 300
 # How a simulated model stands in what a system says of how it is made: its team's model, or one of a member's own.
@@ -38,10 +40,11 @@ class Standing(Data):
 
     accuracy: the mean score over items with its interval, repeats averaged within an item first, a failed attempt
     scoring 0; None when nothing was run. items: those with an attempt. attempts: those made; completed, undecided,
-    partial, stopped, failed: how they ended. not_run: attempts that were asked for and not made. calls, tokens,
-    input_tokens, output_tokens: sums; estimated: some were estimated. usd: the sum in US dollars, None when the price
-    of an attempt is not known; unpriced: how many have none. seconds: the mean wall time of an attempt, None when it
-    is not known of one. cost: the mean an item, in the summary's unit; None when unknown.
+    partial, stopped, failed: how they ended. not_run: attempts that were asked for and not made. calls: their sum.
+    tokens, input_tokens, output_tokens: sums, None when those of an attempt are not known; estimated: some were
+    estimated. usd: the sum in US dollars, None when the price of an attempt is not known; unpriced: how many have none.
+    seconds: the mean wall time of an attempt, None when it is not known of one. cost: the mean an item, in the
+    summary's unit; None when unknown.
     """
 
     system: System
@@ -55,8 +58,8 @@ class Standing(Data):
     failed: int
     not_run: int
     calls: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     estimated: bool
     usd: float | None
     unpriced: int
@@ -64,9 +67,10 @@ class Standing(Data):
     cost: float | None
 
     @property
-    def tokens(self) -> int:
-        """Input and output tokens together."""
-        return self.input_tokens + self.output_tokens
+    def tokens(self) -> int | None:
+        """Input and output tokens together; None when they are not known."""
+        known = self.input_tokens is not None and self.output_tokens is not None
+        return (self.input_tokens or 0) + (self.output_tokens or 0) if known else None
 
 
 class Finding(Data):
@@ -212,7 +216,8 @@ def unit_of(groups: Sequence[Grouped], wanted: CostUnit | None = None) -> CostUn
     paid = [cost for each in run for cost in each.costs("usd").values()]
     if paid and None not in paid and any(paid):
         return "usd"
-    return "tokens" if any(any(each.costs("tokens").values()) for each in run) else "calls"
+    tokens = [cost for each in run for cost in each.costs("tokens").values()]
+    return "tokens" if tokens and None not in tokens and any(tokens) else "calls"
 
 
 def _standing(group: Grouped, comparison: Comparison, unit: CostUnit, level: float) -> Standing:
@@ -220,6 +225,7 @@ def _standing(group: Grouped, comparison: Comparison, unit: CostUnit, level: flo
     ended = Counter(each.status for each in made)
     prices = [each.usd for each in made]
     lasted = [each.seconds for each in made]
+    metered = all(each.metered for each in made)
     costs = list(group.costs(unit).values())
     known = [cost for cost in costs if cost is not None]
     scores = group.scores
@@ -235,8 +241,8 @@ def _standing(group: Grouped, comparison: Comparison, unit: CostUnit, level: flo
         failed=ended["failed"],
         not_run=len(comparison.items) * comparison.repeats - len(made),
         calls=sum(each.usage.calls for each in made),
-        input_tokens=sum(each.usage.input_tokens for each in made),
-        output_tokens=sum(each.usage.output_tokens for each in made),
+        input_tokens=sum(each.usage.input_tokens for each in made) if metered else None,
+        output_tokens=sum(each.usage.output_tokens for each in made) if metered else None,
         estimated=any(each.usage.estimated for each in made),
         usd=_sum(prices) if made else None,
         unpriced=prices.count(None),
@@ -324,15 +330,33 @@ def _front(
     for each in kept:
         costs = each.costs(unit)
         measured[each.system.name] = Measured([each.scores[item] for item in common], [costs[item] for item in common])
-    width = len(common) * (2 * len(kept) + 1)
+    clusters = kept[0].clusters(common)
+    units, many = _in_groups(clusters if clusters is not None else list(common), comparison.seed)
     front = pareto(
         measured,
-        clusters=kept[0].clusters(common),
+        clusters=units if many < len(common) else clusters,
         level=level,
-        resamples=max(100, min(1000, DRAWS // width)),
+        resamples=max(100, min(1000, DRAWS // (many * (2 * len(kept) + 1)))),
         seed=comparison.seed,
     )
+    counted = None if clusters is None else len(set(clusters))
+    volume = None if front.hypervolume is None else front.hypervolume.model_copy(update={"clusters": counted})
+    front = front.model_copy(update={"clusters": counted, "hypervolume": volume})
     return front, [each.system.name for each in kept]
+
+
+def _in_groups(labels: Sequence[str], seed: int) -> tuple[list[str], int]:
+    """What the front's bootstrap draws: the clusters, each item its own where there are none, or groups of them.
+
+    Of more than UNITS, random groups of equal size are drawn in their place (Wolter 2007, Introduction to Variance
+    Estimation, chapter 2): they vary as their members do, and a resample costs no more however many items there are.
+    """
+    units = list(dict.fromkeys(labels))
+    if len(units) <= UNITS:
+        return list(labels), len(units)
+    random.Random(f"groups:{seed}").shuffle(units)
+    of = {unit: f"group {at % UNITS}" for at, unit in enumerate(units)}
+    return [of[label] for label in labels], UNITS
 
 
 def _errors(comparison: Comparison) -> list[tuple[str, str, int]]:

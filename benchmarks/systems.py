@@ -17,6 +17,7 @@ from phalanx.agents.models.model import Model
 from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
 from phalanx.formations.base import Answer
+from phalanx.formations.rule_field import written
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.limits import Limits
 from phalanx.teams.running import preflight
@@ -25,12 +26,13 @@ from phalanx.teams.team import AgentTeam
 
 from .budget import Budget
 from .record import System
+from .recorded import Recorded
 
 if TYPE_CHECKING:
     from phalanx.teams.members import Who
 
 TaskFunction = Callable[[Task], Awaitable[str]]
-Comparable = Agent | AgentTeam | TaskFunction
+Comparable = Agent | AgentTeam | Recorded | TaskFunction
 """What can be compared."""
 
 
@@ -44,13 +46,14 @@ async def alone(run: TeamRun, task: Task) -> Answer:
 class Entrant:
     """A system as the suite runs it.
 
-    system: its name, its hash and how it was made. team: what does the tasks; an agent is a team of one. function: in
-    a team's place. budget: for a baseline, what each attempt is held to.
+    system: its name, its hash and how it was made. team: what does the tasks; an agent is a team of one. function,
+    recorded: in a team's place. budget: for a baseline, what each attempt is held to.
     """
 
     system: System
     team: AgentTeam | None = None
     function: TaskFunction | None = None
+    recorded: Recorded | None = None
     budget: Budget | None = None
 
     @property
@@ -85,7 +88,7 @@ def with_model(team: AgentTeam, model: object) -> AgentTeam:
 async def entrant(name: str, who: Comparable) -> Entrant:
     """A system under a name.
 
-    Raises ValidationError for a name that is blank or a system that is none of the three, and what finding the
+    Raises ValidationError for a name that is blank or a system that is none of these, and what finding the
     models of its members raises: ConfigurationError where there is none.
     """
     if not isinstance(name, str) or not name.strip():
@@ -96,9 +99,14 @@ async def entrant(name: str, who: Comparable) -> Entrant:
         kind = "agent" if team.formation is alone else team.kind
         made = System(name=name, spec=hashed(f"{kind}\n{described}"), kind=kind, described=described)
         return Entrant(system=made, team=team)
+    if isinstance(who, Recorded):
+        described = _described_record(who)
+        system = System(name=name, spec=hashed(f"recorded\n{described}"), kind="recorded", described=described)
+        return Entrant(system=system, recorded=who)
     if inspect.isclass(who) or not callable(who):
         raise ValidationError(
-            f"system {name!r} is {who!r}: give an Agent, an AgentTeam, or an async function of a task that gives text"
+            f"system {name!r} is {who!r}: give an Agent, an AgentTeam, Recorded answers, or an async function of a "
+            "task that gives text"
         )
     described = _described_function(who)
     return Entrant(system=System(name=name, spec=hashed(described), kind="function", described=described), function=who)
@@ -170,6 +178,21 @@ def _agent(who: Agent) -> str:
 def agent_facts(who: Agent) -> str:
     """What makes an agent answer as it does, its name aside; agents that are equal in it are the same for a vote."""
     return _agent(who)
+
+
+def _described_record(who: Recorded) -> str:
+    """Which answers count, and how they are counted."""
+    try:
+        rule: object = written(who.rule)
+    except ValidationError:  # a rule of the user's own
+        rule = f"{_steady(who.rule)} {_described_function(who.rule)}"
+    relation = who.equivalence.relation
+    same = who.equivalence.model_copy(update={"relation": None}).model_dump_json(exclude_defaults=True)
+    facts = {
+        "answers": who, "rule": rule, "equivalence": same, "voters": who.voters, "samples": who.samples,
+        "rounds": who.rounds, "relation": None if relation is None else _described_function(relation),
+    }  # fmt: skip
+    return "".join(f"{name}: {value}\n" for name, value in facts.items() if value is not None)
 
 
 def _model(model: Model) -> str:

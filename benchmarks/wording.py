@@ -52,8 +52,10 @@ def signed(number: float, digits: int) -> str:
     return f"{sign}{abs(rounded):.{digits}f}"
 
 
-def count(number: float) -> str:
-    """A count of tokens or calls in few columns: 7, 1,234, 12.3M."""
+def count(number: float | None) -> str:
+    """A count of tokens or calls in few columns: 7, 1,234, 12.3M; "unknown" for None."""
+    if number is None:
+        return "unknown"
     if number < 10 and number != int(number):
         return f"{number:.1f}"
     return f"{number:,.0f}" if number < 1_000_000 else f"{number / 1e6:.1f}M"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from phalanx.formations.base import Round
 from phalanx.teams.result import TeamResult
 
+from .confidence import bids_in
 from .record import Ballots
+from .recorded import Recalled
+from .rule_text import rule_text
 from .score import Score
 from .scoring import Scorer, score, score_tied
 from .tasks import TaskItem
@@ -35,23 +38,34 @@ class Appraiser:
             return await score_tied(lambda text, _: each[tied.index(text)], tied, self.item)
         return await score(self.scorer, None, self.item) if answer is None else await self._once(answer)
 
-    async def ballots(self, rounds: Sequence[Round]) -> tuple[Ballots, ...]:
-        """Every round with the worth of each member's answer and of the vote; () when scoring them would cost money."""
-        if not self.scores_members:
+    async def ballots(self, result: TeamResult | Recalled) -> tuple[Ballots, ...]:
+        """Every round with the worth of each member's answer and of the vote; () when scoring them would cost money.
+
+        result: with the rounds.
+        """
+        if not self.scores_members or not result.rounds:
             return ()
-        return tuple([await self._round(each) for each in rounds])
+        promised = bids_in(result)
+        return tuple([await self._round(each, promised) for each in result.rounds])
 
     @property
     def scores_members(self) -> bool:
         """Whether members' own answers are scored too: not by a scorer with `asks_models`, which would be paid for."""
         return not getattr(self.scorer, "asks_models", False)
 
-    async def _round(self, round: Round) -> Ballots:
+    async def _round(self, round: Round, promised: Mapping[str, float]) -> Ballots:
         worth = {name: (await self._once(text)).value for name, text in round.texts.items()}
         leaders = leaders_of(round)
         values = [worth[next(name for name, each in round.choices.items() if each == choice)] for choice in leaders]
         decided = math.fsum(values) / len(values) if values else 0.0
-        return Ballots(round=round.number, choices=dict(round.choices), worth=worth, decided=decided)
+        stated = {name: promised[name] for name, choice in round.choices.items() if choice and name in promised}
+        for name, ballot in zip(round.choices, round.ballots, strict=False):
+            if ballot is not None and ballot.confidence is not None:
+                stated[name] = ballot.confidence
+        return Ballots(
+            round=round.number, choices=dict(round.choices), worth=worth, decided=decided, rule=rule_text(round.rule),
+            stated=stated,
+        )  # fmt: skip
 
     async def _once(self, text: str) -> Score:
         found = self._known.get(text)
@@ -72,7 +86,7 @@ def leaders_of(round: Round) -> list[str]:
     return [choice for choice, count in votes.items() if count == max(votes.values())]
 
 
-def tied_answers(result: TeamResult) -> tuple[str, ...]:
+def tied_answers(result: TeamResult | Recalled) -> tuple[str, ...]:
     """The full answers that share first place in a result that a tie left undecided; () for any other result."""
     decision = result.decision
     if result.status != "undecided" or decision is None or decision.status != "tie" or not result.rounds:

@@ -8,11 +8,13 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from phalanx.benchmarks.job import Fence, Job, NotRun
 from phalanx.benchmarks.judging import Judge
 from phalanx.benchmarks.record import System
+from phalanx.benchmarks.recorded import Recorded
 from phalanx.benchmarks.scoring import Scorer
 from phalanx.benchmarks.store import AttemptKept, Kept, Store
-from phalanx.benchmarks.suite import Fence, Job, NotRun, ScorerFailed, attempt
+from phalanx.benchmarks.suite import ScorerFailed, attempt
 from phalanx.benchmarks.systems import Entrant, TaskFunction
 from phalanx.benchmarks.tasks import TaskItem
 from phalanx.errors import ConfigurationError, LogConflict, ValidationError
@@ -30,6 +32,7 @@ class Carried:
     """A system as it travels: as YAML where a file can hold it, else as it is, which then must be picklable.
 
     yaml: of the team. formation: how a team of one works, which no file can hold. team, function: as they are.
+    recorded: the answers to the one question that is asked.
     """
 
     system: System
@@ -37,11 +40,17 @@ class Carried:
     formation: object = None
     team: AgentTeam | None = None
     function: TaskFunction | None = None
+    recorded: Recorded | None = None
 
     @classmethod
-    def of(cls, entrant: Entrant) -> Carried:
-        """Make a system ready to travel."""
+    def of(cls, entrant: Entrant, item: TaskItem) -> Carried:
+        """Make a system ready to travel.
+
+        entrant: which. item: for which question.
+        """
         team = entrant.team
+        if entrant.recorded is not None:
+            return cls(entrant.system, recorded=entrant.recorded.only(item.id))
         if team is None:
             return cls(entrant.system, function=entrant.function)
         built_in = isinstance(team.formation, FormationModel)
@@ -58,7 +67,7 @@ class Carried:
     def entrant(self) -> Entrant:
         """The system, in the process that it came to."""
         if self.yaml is None:
-            return Entrant(system=self.system, team=self.team, function=self.function)
+            return Entrant(system=self.system, team=self.team, function=self.function, recorded=self.recorded)
         team = parse_team(self.yaml)
         if self.formation is not None:
             who = [member.who for member in team.members]

@@ -115,7 +115,8 @@ def row(count: Count) -> tuple[str, ...]:
         interval = f"[{100 * found.low:.0f}%, {100 * found.high:.0f}%]"
     return (
         one_line(count.name), f"{count.done:,}/{count.of:,}", mean, interval, str(count.failed or ""),
-        short(count.usage.calls), short(count.usage.tokens), "unknown" if count.usd is None else dollars(count.usd),
+        short(count.usage.calls), short(count.usage.tokens) if count.metered else "unknown",
+        "unknown" if count.usd is None else dollars(count.usd),
     )  # fmt: skip
 
 
@@ -123,7 +124,8 @@ def line(progress: Progress) -> str:
     """All of it in a line: how many, how much, how long still."""
     usage, left = progress.usage, progress.seconds_left
     parts = [
-        f"{progress.done:,} of {progress.of:,}", f"{short(usage.calls)} calls", f"{short(usage.tokens)} tokens",
+        f"{progress.done:,} of {progress.of:,}", f"{short(usage.calls)} calls",
+        f"{short(usage.tokens)} tokens" if progress.metered else "tokens unknown",
         "cost unknown" if progress.usd is None else dollars(progress.usd),
     ]  # fmt: skip
     if progress.failed:

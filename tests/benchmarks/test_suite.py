@@ -247,7 +247,7 @@ async def test_what_cannot_be_compared_is_refused_before_anything_is_spent() -> 
     agent = {"a": office.agent()}
     with pytest.raises(ValidationError, match="nothing to compare"):
         await compare({}, sums(2))
-    with pytest.raises(ValidationError, match="give an Agent, an AgentTeam, or an async function"):
+    with pytest.raises(ValidationError, match="give an Agent, an AgentTeam, Recorded answers, or an async function"):
         await compare({"a": 3}, sums(2))  # type: ignore[dict-item]
     with pytest.raises(ValidationError, match="has no items"):
         await compare(agent, [])

@@ -97,7 +97,7 @@ async def test_a_share_of_the_budget_holds_what_an_answer_cost_before_it_is_judg
     def order(calls: int) -> Order:
         judge = Judge(JudgingModel(str(verdicts)))
         (item,) = sums(1)
-        return Order(str(log), "shared", Carried.of(solver), item, 0, 0, judge, share=Limits(calls=calls))
+        return Order(str(log), "shared", Carried.of(solver, item), item, 0, 0, judge, share=Limits(calls=calls))
 
     # One answer and two verdicts: two calls are not enough, however often they are given.
     for _ in range(2):

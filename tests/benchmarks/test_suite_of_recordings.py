@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from phalanx import Agent, AgentTeam
-from phalanx.agents.models.recorded import Recording, RecordedModel
+from phalanx.agents.models.recorded import RecordedModel, Recording
 from phalanx.benchmarks.compare import compare
 
 
