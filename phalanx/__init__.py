@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from phalanx.runtime.bus import Events as Events
     from phalanx.runtime.limits import Limits as Limits
     from phalanx.runtime.limits import limits as limits
+    from phalanx.runtime.log import MemoryLog as MemoryLog
     from phalanx.runtime.postgres import PostgresLog as PostgresLog
     from phalanx.runtime.regions import Region as Region
     from phalanx.runtime.sqlite import SqliteLog as SqliteLog
@@ -148,6 +149,7 @@ _HOMES = {
     "phalanx.runtime.board": "Blackboard",
     "phalanx.runtime.bus": "EventBus Events",
     "phalanx.runtime.limits": "Limits limits",
+    "phalanx.runtime.log": "MemoryLog",
     "phalanx.runtime.postgres": "PostgresLog",
     "phalanx.runtime.regions": "Region",
     "phalanx.runtime.sqlite": "SqliteLog",

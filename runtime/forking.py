@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -43,7 +44,8 @@ def copied(events: Sequence[AnyEvent], at: str, start: RunStarted) -> list[objec
             kept.append(replace(event, run_id=start.run_id))
     numbered: list[object] = [replace(event, seq=seq) for seq, event in enumerate(kept, 1)]
     end = len(numbered) + 1
-    numbered.append(RunResumed(start.run_id, end, start.path, start.time, None, start.forked_from, at))
+    # It goes on now; what it took over happened then, and time may have passed in between.
+    numbered.append(RunResumed(start.run_id, end, start.path, time.time(), None, start.forked_from, at))
     return numbered
 
 

@@ -17,6 +17,7 @@ from phalanx.runtime.events import (
     MemberStarted,
     Retried,
     RunFinished,
+    RunResumed,
     RunStarted,
     StepFinished,
     StepStarted,
@@ -68,6 +69,8 @@ def tell(event: AnyEvent, progress: Progress) -> str | None:
     match event:
         case RunStarted():
             said = f"run {event.run_id} begins: {_team(event)}, seed {event.seed}"
+        case RunResumed():
+            said = "goes on" if event.forked_from is None else f"goes on, forked from {one_line(event.forked_from)}"
         case RunFinished():
             reason = f" ({one_line(advised(event.stop_reason), WIDTH)})" if event.stop_reason else ""
             said = f"{event.status}{reason} after {duration(progress.seconds(event.time))}: {spent(event.usage)}"

@@ -13,6 +13,7 @@ from phalanx.runtime.events import (
     MemberStarted,
     Retried,
     RunFinished,
+    RunResumed,
     RunStarted,
     StepFinished,
     StepStarted,
@@ -153,6 +154,7 @@ class Progress:
         self.run_id = self.task = ""
         self.started: float | None = None
         self.finished: float | None = None
+        self._idle = self._last = 0.0
         self.models: dict[str, None] = {}
         self._rows: dict[Path, Row] = {}
 
@@ -162,8 +164,8 @@ class Progress:
         return self.top.usage
 
     def seconds(self, now: float) -> float:
-        """How long the run has taken."""
-        return 0.0 if self.started is None else max(0.0, (self.finished or now) - self.started)
+        """How long the run has taken; the time in which nobody worked on it, before it was resumed, does not count."""
+        return 0.0 if self.started is None else max(0.0, (self.finished or now) - self.started - self._idle)
 
     def row(self, path: Path) -> Row:
         """The member or team in whose branch a path lies."""
@@ -174,15 +176,22 @@ class Progress:
 
     def see(self, event: AnyEvent) -> None:
         """Take in the next event."""
+        self._take(event)
+        self._last = event.time
+
+    def _take(self, event: AnyEvent) -> None:
         match event:
             case Token():
                 row = self.row(event.path)
                 row.said, row.activity = (row.said + event.text)[-2 * TAIL :], ""
             case RunStarted():
                 self.run_id, self.task, self.started, self.finished = event.run_id, event.task, event.time, None
+                self._idle = 0.0
                 self.top = self._rows[event.path] = Row(event.name, formation=event.formation)
                 self._seat(self.top, event.roster, event.time)
                 self.top.task = event.task
+            case RunResumed():
+                self._go_on(event.time)
             case RunFinished():
                 self.finished = event.time
                 self.top.end(event.time, event.status)
@@ -200,14 +209,8 @@ class Progress:
             case Delegated():
                 team = self.row(event.path)
                 team.child(event.worker).task = one_line(event.task, TAIL)
-            case StepStarted() if event.step == "tool":
-                self.row(event.path).activity = f"uses {one_line(event.name)}"
-            case StepStarted() if event.step == "human":
-                self.row(event.path).activity = "waits for a person"
             case StepStarted():
-                self.models[event.name] = None
-                row = self.row(event.path)
-                row.said, row.activity = "", ""
+                self._called(event)
             case StepFinished():
                 row = self.row(event.path)
                 row.spend(event.usage)
@@ -220,6 +223,27 @@ class Progress:
                 row.retry_at, row.error, row.said = event.time + event.wait, reason, ""
             case _:
                 pass
+
+    def _go_on(self, time: float) -> None:
+        gap = max(0.0, time - self._last)
+        self._idle += gap
+        self.finished = None
+        for row in self.top.all():
+            row.asked_at = None if row.asked_at is None else row.asked_at + gap
+        if self.top.asked == 0:
+            self.top.begin(time)
+
+    def _called(self, event: StepStarted) -> None:
+        row = self.row(event.path)
+        again: Row | None = row
+        while again is not None and again.asked == 0:  # it ended before the run was resumed, and is not begun anew
+            again.begin(event.time)
+            again = again.above
+        if event.step == "model":
+            self.models[event.name] = None
+            row.said, row.activity = "", ""
+        else:
+            row.activity = f"uses {one_line(event.name)}" if event.step == "tool" else "waits for a person"
 
     def _team(self, event: TeamStarted) -> Row:
         """The row of a nested team: a member's own, or a new one below the member that uses it as a tool."""

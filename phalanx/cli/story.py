@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, get_args
 
 from phalanx.errors import LogError
@@ -165,8 +166,12 @@ class Story:
 
     @property
     def seconds(self) -> float:
-        """From its beginning to its end, or to the last that is known of it."""
-        return (self.events[-1].time if self.ended is None else self.ended) - self.began
+        """From its beginning to its end, or to the last that is known of it, without the time before it went on."""
+        idle = 0.0
+        for before, event in pairwise(self.events):
+            if isinstance(event, RunResumed):
+                idle += max(0.0, event.time - before.time)
+        return (self.events[-1].time if self.ended is None else self.ended) - self.began - idle
 
     @property
     def questions(self) -> list[Paused]:

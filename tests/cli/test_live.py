@@ -9,8 +9,10 @@ from rich.console import Console
 
 from phalanx.cli.lines import LinesView
 from phalanx.cli.live import LiveView, can_draw
+from phalanx.cli.story import Story as StoredRun
 from phalanx.messages import Completion, Message, Request, ToolCall, ToolResult, Usage
 from phalanx.runtime.events import (
+    AnyEvent,
     BreakerChanged,
     Decided,
     Delegated,
@@ -19,6 +21,7 @@ from phalanx.runtime.events import (
     MemberStarted,
     Retried,
     RunFinished,
+    RunResumed,
     RunStarted,
     StepFinished,
     StepStarted,
@@ -293,6 +296,54 @@ def test_at_the_end_the_whole_team_is_drawn_however_high_it_is() -> None:
         screen.story.tell(RunFinished, "t", "completed", "text", None, PRICED)
 
     assert "member49" in screen.file.getvalue()
+
+
+def resumed(story: Story) -> None:
+    """A run whose member fails after a second, and that is resumed an hour later and then takes two seconds."""
+    story.tell(RunStarted, "office", "office", "pipeline", "Do it", 0, (("ada", "lead"),))
+    story.tell(MemberStarted, "office/stage-1/ada", "ada", "lead", "stage", 0, "p")
+    story.tell(StepStarted, "office/stage-1/ada", "k", "model", "openai/x", ASKED)
+    story.wait(1)
+    story.tell(MemberFinished, "office/stage-1/ada", "ada", "stage", 0, "failed", "", UNPRICED, "no power")
+    story.tell(RunFinished, "office", "failed", "", "no power", UNPRICED)
+    story.wait(3600)
+    story.tell(RunResumed, "office")
+    story.wait(1)
+    story.tell(StepStarted, "office/stage-1/ada", "k", "model", "openai/x", ASKED)
+    story.wait(1)
+
+
+def test_a_run_that_goes_on_is_at_work_again_and_the_time_in_between_does_not_count() -> None:
+    screen = Screen()
+    resumed(screen.story)
+    top, ada = screen.row("office (pipeline)"), screen.row("ada")
+    screen.story.tell(MemberFinished, "office/stage-1/ada", "ada", "stage", 0, "ok", "Done.", UNPRICED)
+    screen.story.tell(RunFinished, "office", "completed", "Done.", None, UNPRICED)
+    screen.story.wait(50)
+
+    assert "1 member at work" in top
+    assert "3.0s" in top
+    assert "does stage 1" in ada
+    assert "no power" not in ada
+    assert "2.0s" in ada
+    assert screen.row("ada").split()[:4] == ["└", "✓", "ada", "Done."]
+    assert screen.drawn()[-1].endswith("3.0s")
+
+
+def test_plain_lines_say_that_a_run_goes_on() -> None:
+    lines: list[str] = []
+    story = Story(LinesView(lines.append).see)
+    resumed(story)
+    story.tell(RunResumed, "office", "another", "k")
+
+    assert lines[-2:] == ["   1.00s  office: goes on", "   2.00s  office: goes on, forked from another"]
+
+
+def test_a_stored_run_took_as_long_as_somebody_worked_on_it() -> None:
+    events: list[AnyEvent] = []
+    resumed(Story(events.append))
+
+    assert StoredRun("r1", events).seconds == 2
 
 
 def test_a_tree_is_only_drawn_where_it_can_be_redrawn() -> None:
