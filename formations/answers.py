@@ -43,11 +43,20 @@ class Answers:
         """Keep something else to be written after the answers so far."""
         self.notes.append((len(self.said), time.time(), note))
 
-    def board(self, log: Log, written: Callable[[Entry], None] | None = None) -> Blackboard:
-        """A board with these answers on it, those left out that their authors may not write. log: an instant one."""
+    def board(self, log: Log, written: Callable[[Entry], None] | None = None, *, is_new: bool = True) -> Blackboard:
+        """A board with these answers on it, those left out that their authors may not write.
+
+        log: an instant one, if there are any. is_new: it holds nothing of this board yet.
+        """
         now: list[float] = []
         board = Blackboard(
-            log, self.stream, (REGION,), sole_writer=True, clock=lambda: now[0] if now else time.time(), written=written
+            log,
+            self.stream,
+            (REGION,),
+            sole_writer=True,
+            is_new=is_new,
+            clock=lambda: now[0] if now else time.time(),
+            written=written,
         )
         notes = list(reversed(self.notes))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -14,6 +13,7 @@ from phalanx.agents.task import Task
 from phalanx.errors import ValidationError
 
 from .base import Answer, Member, Outcome
+from .chance import Chance
 from .count import Counted
 from .discussion import Discussion
 from .rounds import Deliberation
@@ -95,7 +95,7 @@ class Consensus(Deliberation):
         member: Member,
         latest: Mapping[str, Outcome],
         round: int,
-        chance: random.Random,
+        chance: Chance,
         instead: Sequence[Shown] | None,
     ) -> str:
         if self.exchange == "messages":
@@ -104,7 +104,7 @@ class Consensus(Deliberation):
             "exchange", task=talk.text, solutions=self.solutions(talk, chance), contract=talk.contract
         )
 
-    def solutions(self, talk: Discussion, chance: random.Random) -> str:
+    def solutions(self, talk: Discussion, chance: Chance) -> str:
         """All answers proposed so far as data: anonymous, in no order, each once, cut to the budget.
 
         talk: the discussion. chance: the member's own.

@@ -62,10 +62,15 @@ def count(
     are, besides what typed answers state. read: what texts were read as before, which is added to.
     """
     chosen = choices_of(outcomes, equivalence, {} if read is None else read)
-    choices = dict(zip((outcome.member for outcome in outcomes), chosen, strict=True))
-    by_name = {outcome.member: outcome for outcome in outcomes}
-    stated = {name: told for name, each in by_name.items() if (told := confidence(each)) is not None}
-    known = {**stated, **(sure or {})}
+    choices: dict[str, str | None] = {}
+    by_name: dict[str, Outcome] = {}
+    known: dict[str, float] = {}
+    for outcome, choice in zip(outcomes, chosen, strict=True):
+        name = outcome.member
+        choices[name], by_name[name] = choice, outcome
+        if (told := confidence(outcome)) is not None:
+            known[name] = told
+    known.update(sure or {})
     ballots = tuple(_ballots(by_name, choices, known, rule))
     decision = rule.decide(ballots, seed=seed, eligible=eligible)
     return Counted(by_name, choices, decision, rule, ballots, known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from phalanx.agents.prompts import fenced, label
 from phalanx.agents.task import Task
 
 from .base import Member, Outcome
+from .chance import Chance
 from .count import Counted
 from .hierarchical import Check
 from .judging import Verdicts
@@ -33,7 +33,8 @@ class Discussion:
     how: the formation's options. run, task: of which run, on which task. names: the members, in seat order. active:
     those who still take part. latest: the last answer of each that gave one, in seat order. counts: of the drafts and
     of each round; table: the same as the answers of those taking part, None where there is none. verdicts: what the
-    judges last said, if they were asked, and candidates: of which texts, each with its author.
+    judges last said, if they were asked, and candidates: of which texts, each with its author. contract: how a prompt
+    asks for the answer's form; nothing where a schema does.
     """
 
     def __init__(self, how: Deliberation, run: TeamRun, task: Task) -> None:
@@ -51,20 +52,18 @@ class Discussion:
         self._shown: dict[str, Sequence[Shown]] = {}
         self._ratings: dict[str, list[int]] = {}
         self._proposed: tuple[int, dict[str, None]] = (0, {})
+        # Who sees whom, by name, for as long as the same members take part.
+        self._sees: dict[str, list[str]] = {}
+        self.contract = "" if how.is_typed else run.prompts("answer_line")
 
     @property
     def counted(self) -> Counted:
         """The last count."""
         return self.counts[-1]
 
-    @property
-    def contract(self) -> str:
-        """How a prompt asks for the answer's form; nothing where a schema does."""
-        return "" if self.how.is_typed else self.run.prompts("answer_line")
-
-    def chance(self, name: str, round: int) -> random.Random:
+    def chance(self, name: str, round: int) -> Chance:
         """A member's own chance in a round."""
-        return random.Random(f"{self.run.seed}/{self.task.id}/{name}/{round}")
+        return Chance(f"{self.run.seed}/{self.task.id}/{name}/{round}")
 
     # -- what is said ------------------------------------------------------------------------------------------------
 
@@ -118,12 +117,15 @@ class Discussion:
             prompts[member.name] = self._revision(member, round, chance, instead.get(member.name))
         return taken, prompts
 
-    def _revision(self, member: Member, round: int, chance: random.Random, instead: Sequence[Shown] | None) -> Prompt:
+    def _revision(self, member: Member, round: int, chance: Chance, instead: Sequence[Shown] | None) -> Prompt:
+        if self.how.order == "sync":
+            return self.how.revision(self, member, self.latest, round, chance, instead)
+
         def told(done: Mapping[str, Outcome]) -> str:
             latest = {**self.latest, **_by_name(done.values())}
             return self.how.revision(self, member, latest, round, chance, instead)
 
-        return told if self.how.order == "sequential" else told({})
+        return told
 
     def _after(self, member: Member, text: str) -> Prompt:
         """What a member is told in a draft that is not blind: the first is told the task alone."""
@@ -182,17 +184,15 @@ class Discussion:
         self.latest = self._seated({**self.latest, **fresh})
         for name in fresh:
             self._sure.pop(name, None)
-        self._rate(fresh)
+        if how.rate:
+            self._rate(fresh)
         if how.confidence == "separate":
             await self._ask_confidence([each for each in self.active if each.name in fresh], round)
-        present = {each.name for each in self.active}
-        counted = how.count(
-            run,
-            {name: each for name, each in self.latest.items() if name in present},
-            self._sure,
-            len(present),
-            self._read,
-        )
+        present = self.latest
+        if len(self.active) < len(self.names):
+            active = {each.name for each in self.active}
+            present = {name: each for name, each in present.items() if name in active}
+        counted = how.count(run, present, self._sure, len(self.active), self._read)
         self.counts.append(counted)
         self.table.append([counted.choices.get(each.name) for each in self.active])
         run.record(counted, round)
@@ -202,13 +202,15 @@ class Discussion:
 
     def peers_of(self, member: Member, latest: Mapping[str, Outcome]) -> list[Outcome]:
         """The answers that a member's place lets it see, in seat order."""
-        # Where only some go on, they stand in the topology alone: else those kept might see nobody.
-        names = [each.name for each in self.active]
-        seen = self.how.neighbours(names.index(member.name), names)
-        return [latest[names[at]] for at in seen if names[at] in latest]
+        if (seen := self._sees.get(member.name)) is None:
+            # Where only some go on, they stand in the topology alone: else those kept might see nobody.
+            names = [each.name for each in self.active]
+            seen = [names[at] for at in self.how.neighbours(names.index(member.name), names)]
+            self._sees[member.name] = seen
+        return [latest[name] for name in seen if name in latest]
 
     def look(
-        self, member: Member, peers: Sequence[Outcome], chance: random.Random, choices: Mapping[str, str | None]
+        self, member: Member, peers: Sequence[Outcome], chance: Chance, choices: Mapping[str, str | None]
     ) -> list[Shown]:
         """Peers' answers as a member is shown them, remembered so that its ratings find their way back."""
         sure = self.counts[-1].sure if self.counts else {}
@@ -230,6 +232,8 @@ class Discussion:
 
     def choices_now(self, latest: Mapping[str, Outcome]) -> Mapping[str, str | None]:
         """What answers are counted as: by the last count, or anew when somebody has spoken since."""
+        if self.how.view == "full":
+            return {}  # which shows what everybody wrote, whatever it was counted as
         counted = self.counted
         if all(counted.outcomes.get(name) is each for name, each in latest.items()):
             return counted.choices
@@ -355,6 +359,7 @@ class Discussion:
         assert keep is not None
         names = await ranked(self, keep, round, self._ratings)
         self.active = [member for member in self.active if member.name in names]
+        self._sees = {}
 
     def _is_stable(self, name: str) -> bool:
         last = [counted.choices.get(name) for counted in self.counts[-self.how.leave_after :]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -13,6 +12,7 @@ from phalanx.agents.task import Task
 
 from .aggregate import concat
 from .base import Answer, Asking, FormationModel, Member, Outcome, Stage, Wiring
+from .chance import Chance
 from .gather import Gathering
 from .one_voice import warn_of_one_voice
 from .rounds import cut
@@ -89,7 +89,7 @@ class Mixture(Gathering):
         for layer in range(1, self.layers - 1):
             prompts = []
             for at in range(width):
-                chance = random.Random(f"{run.seed}/{task.id}/{layer}/{at}")
+                chance = Chance(f"{run.seed}/{task.id}/{layer}/{at}")
                 shown = self._shown(proposals, chance)
                 prompts.append(run.prompts("build", task=run.text(task), answers=shown))
             proposals = await self._layer(run, task, layer, prompts)
@@ -120,7 +120,7 @@ class Mixture(Gathering):
     async def _aggregated(self, run: TeamRun, task: Task, proposals: Sequence[Outcome]) -> Answer:
         run.begin("aggregate")
         who = run.member(_aggregator(run.everyone, [outcome.member for outcome in proposals]))
-        shown = self._shown(proposals, random.Random(f"{run.seed}/{task.id}/aggregate"))
+        shown = self._shown(proposals, Chance(f"{run.seed}/{task.id}/aggregate"))
         prompt = run.prompts("aggregate", task=run.text(task), answers=shown)
         outcome = await run.try_ask(who, prompt, stage="aggregate", question=task.id)
         run.raise_refusal(outcome)
@@ -129,7 +129,7 @@ class Mixture(Gathering):
             return Answer((concat(proposals) or Answer("")).text, status="partial")
         return Answer(outcome.text, outcome.answer.output, author=outcome.member)
 
-    def _shown(self, proposals: Sequence[Outcome], chance: random.Random) -> str:
+    def _shown(self, proposals: Sequence[Outcome], chance: Chance) -> str:
         """Proposals as data: anonymous, in an order drawn by the seed, each cut to the budget."""
         texts = [cut(outcome.text, self.proposal_tokens) for outcome in proposals]
         chance.shuffle(texts)

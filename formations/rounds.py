@@ -9,7 +9,6 @@ arXiv:2406.11776; Kaesberg et al. 2025, arXiv:2502.19130). `rounds` means revisi
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -18,6 +17,7 @@ from pydantic import Field, StrictFloat, StrictInt
 from phalanx.agents.task import Task
 
 from .base import Answer, Asking, Member, Outcome, Stage, Wiring
+from .chance import Chance
 from .count import Counted, count, undecided_text
 from .discussion import Discussion
 from .early import lacking
@@ -266,7 +266,7 @@ class Deliberation(Gathering):
         member: Member,
         latest: Mapping[str, Outcome],
         round: int,  # noqa: ARG002
-        chance: random.Random,
+        chance: Chance,
         instead: Sequence[Shown] | None,
     ) -> str:
         """What a `member` of a discussion (`talk`) is told in a `round`.

@@ -62,7 +62,8 @@ def contract(*, sure: bool, rates: bool) -> Shape[Stated] | None:
 def stated(outcome: Outcome) -> Stated | None:
     """The typed answer of an outcome, if it is one."""
     output = None if outcome.answer is None else outcome.answer.output
-    return output if isinstance(output, Stated) else None
+    # Most answers are text, which shows sooner than that something is no kind of a class.
+    return None if type(output) is str or not isinstance(output, Stated) else output
 
 
 def typed(outcome: Outcome) -> object:

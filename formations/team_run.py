@@ -20,6 +20,7 @@ from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
 from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, LogError, MemberFailed, QuorumMissed
 from phalanx.messages import About, Message
+from phalanx.runtime.alongside import Alongside
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.events import (
@@ -94,7 +95,12 @@ class TeamRun:
         if board is not None:
             board.declare(REGION)
         elif not run.execution.unseen:
-            self._board = self.answers.board(run.execution.log, partial(_written, run))
+            log = run.execution.log
+            self._board = self.answers.board(
+                log if log.instant else Alongside(run.execution),
+                partial(_written, run),
+                is_new=run.execution.playback is None,
+            )
         self.members = tuple(member for member in self.everyone if member.seat is None)
         self._best: Callable[[], Answer | None] | None = None
 
@@ -154,8 +160,9 @@ class TeamRun:
 
     def record(self, counted: Counted, round: int) -> None:
         """Keep a `round` of a vote, and say in the event stream what was counted (`counted`) and decided."""
-        for name, choice in counted.choices.items():
-            self.run.emit(BallotCast, name, round, choice)
+        if not self.run.execution.unseen:
+            for name, choice in counted.choices.items():
+                self.run.emit(BallotCast, name, round, choice)
         texts = {name: outcome.text for name, outcome in counted.outcomes.items()}
         choices = dict(counted.choices)
         self.rounds.append(Round(round, texts, choices, counted.decision, counted.rule, counted.ballots))
@@ -163,6 +170,8 @@ class TeamRun:
 
     def decided(self, decision: Decision) -> None:
         """Say in the event stream what a rule decided (`decision`)."""
+        if self.run.execution.unseen:
+            return
         tally = tuple((name, float(votes)) for name, votes in decision.tally.items())
         self.run.emit(Decided, decision.status, decision.winner, tally, decision.explanation)
 

@@ -5,22 +5,21 @@ Always anonymous, in an order drawn from the run's seed, as data, and within a b
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from phalanx.agents.prompts import fenced, fenced_all, label
 from phalanx.messages import estimate_tokens
 
 from .base import Outcome
+from .chance import Chance
 from .stated import reason, said
 
 View = Literal["full", "answer", "answer_and_reason", "summary", "grouped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One thing that a prompt shows: under which label, what, and whose it is."""
 
     label: str
@@ -47,7 +46,7 @@ def shown(
     peers: Sequence[Outcome],
     choices: Mapping[str, str | None],
     sure: Mapping[str, float],
-    chance: random.Random,
+    chance: Chance,
 ) -> list[Shown]:
     """The answers of peers as they are shown, in the order drawn by `chance`.
 
@@ -57,16 +56,16 @@ def shown(
     chance.shuffle(order)
     if looks.view == "grouped":
         return _cut_all(_grouped(order, choices, sure), looks)
+    # How many gave an answer is all that mere answers say, so these are merged only when they are counted.
     merges = looks.view != "answer" or looks.show_counts
-    whose: dict[tuple[str, int], list[str]] = {}
+    whose: dict[str | tuple[str, int], list[str]] = {}
     for at, outcome in enumerate(order):
-        # How many gave an answer is all that mere answers say, so these are merged only when they are counted.
         text = projected(looks.view, outcome, choices.get(outcome.member))
-        whose.setdefault((text, 0 if merges else at), []).append(outcome.member)
-    found = [
-        Shown(_counted(label(at), len(members), looks.show_counts), text, tuple(members))
-        for at, ((text, _), members) in enumerate(whose.items())
-    ]
+        whose.setdefault(text if merges else (text, at), []).append(outcome.member)
+    found = []
+    for at, (key, members) in enumerate(whose.items()):
+        name = f"{label(at)}, given by {len(members)}" if looks.show_counts else label(at)
+        found.append(Shown(name, key if isinstance(key, str) else key[0], tuple(members)))
     return _cut_all(found, looks)
 
 
@@ -104,12 +103,10 @@ def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return tuple(outcome.member for outcome in outcomes)
 
 
-def _counted(name: str, members: int, show_counts: bool) -> str:
-    return f"{name}, given by {members}" if show_counts else name
-
-
 def _cut_all(parts: Sequence[Shown], looks: Looks) -> list[Shown]:
     """Each part cut to its budget; what short ones leave over goes to the long ones."""
+    if looks.total is None and all(_fits(part.text, looks.each) for part in parts):
+        return list(parts)
     most = [looks.each] * len(parts)
     if looks.total is not None:
         left, waiting = looks.total, sorted(range(len(parts)), key=lambda at: (estimate_tokens(parts[at].text), at))
@@ -121,15 +118,20 @@ def _cut_all(parts: Sequence[Shown], looks: Looks) -> list[Shown]:
 
 def cut(text: str, tokens: int) -> str:
     """Text cut to about so many tokens; says so when it was cut. The end is kept: that is where answers stand."""
-    if estimate_tokens(text) <= tokens:
+    if _fits(text, tokens) or estimate_tokens(text) <= tokens:
         return text
     end = text.encode("utf-8", "replace")[-tokens * 3 :].decode("utf-8", "ignore") if tokens > 0 else ""
     return f"[cut: {len(text) - len(end)} characters not shown]\n{end}"
 
 
+def _fits(text: str, tokens: int) -> bool:
+    """Whether a text is so short that it need not be estimated: no character has more than four bytes."""
+    return 4 * len(text) <= 3 * tokens - 2
+
+
 def as_data(parts: Sequence[Shown], empty: str = "(nothing)") -> str:
     """What is shown, as a prompt holds it: fenced, under its label."""
-    return fenced_all(((part.label, part.text) for part in parts), empty)
+    return fenced_all([(part.label, part.text) for part in parts], empty)
 
 
 def own_answer(own: Outcome | None) -> str:

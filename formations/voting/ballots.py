@@ -19,19 +19,35 @@ from .trusted import trusted
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Points, grades or probabilities by candidate, sorted by name; whole numbers are ints, which is faster."""
+    """Points, grades or probabilities by candidate; whole numbers are ints, which is faster.
 
-    items: tuple[tuple[str, int | Fraction], ...]
+    names: who is scored, sorted. values: the score of each, in this order.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[int | Fraction, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.values))
 
     @classmethod
     def of(cls, scores: Mapping[str, Number]) -> Scores:
         """Scores from a mapping. Raises ValidationError for what is not a finite number."""
-        return cls(tuple(sorted((name, _plain(score)) for name, score in scores.items())))
+        names = tuple(sorted(scores))
+        return cls(names, tuple(_plain(scores[name]) for name in names))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Who is scored."""
-        return tuple(name for name, _ in self.items)
+    def items(self) -> Iterable[tuple[str, int | Fraction]]:
+        """Each candidate with its score."""
+        return zip(self.names, self.values, strict=True)
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """Who has the highest score."""
+        values, top = self.values, max(self.values)
+        if values.count(top) == 1:
+            return (self.names[values.index(top)],)
+        return tuple([name for name, score in zip(self.names, values, strict=True) if score == top])
 
 
 ONE = Fraction(1)

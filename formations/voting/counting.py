@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import ClassVar, Literal
+from itertools import chain
+from typing import ClassVar, Literal, cast
 
 from .ballots import Content, RawBallot
 from .decision import Decision, Step, shown
 from .exact import Amount, Number, exact, ratio
 from .heads import of_heads
 from .outcome import Count
-from .reading import Votes, names_in
+from .reading import Votes
 from .rule import VotingRule, unfit
 
 
@@ -29,7 +31,7 @@ class HeadCount(VotingRule):
         leader: str | None = None,
     ) -> Decision:
         # A rule of the user's own that is made from one of these may count in another way.
-        if candidates is None and type(self) in _BY_SHARE:
+        if candidates is None and type(self) in BY_SHARE:
             found = of_heads(self, ballots, seed, eligible)
             if found is not None:
                 return found
@@ -44,11 +46,14 @@ class HeadCount(VotingRule):
             return content[0]
         raise unfit(content, "one choice")
 
+    def fits(self, said: Collection[Content]) -> bool:
+        return set(map(type, said)) <= {str}
+
     def count(self, votes: Votes) -> Count:
         weights = dict.fromkeys(votes.names, 0)
-        for group in votes.groups:
-            for name in self.preferred(group.content):
-                weights[name] += group.weight
+        for content, weight in zip(votes.said, votes.weights, strict=True):
+            for name in self.preferred(content):
+                weights[name] += weight
         return most(weights, votes.scale)
 
 
@@ -86,13 +91,16 @@ class Unanimity(HeadCount):
         return share == 1
 
 
-_BY_SHARE = frozenset({Plurality, Majority, Supermajority, Unanimity})
+BY_SHARE: frozenset[type[VotingRule]] = frozenset({Plurality, Majority, Supermajority, Unanimity})
+"""The rules that count one choice a head, and differ in the share of them that they ask for."""
 
 
 class Approval(VotingRule):
     """The candidate that most voters approve of. A ballot is a set; a single choice approves of one."""
 
     kind: Literal["approval"] = "approval"
+
+    tells_backing: ClassVar[bool] = True
 
     def admit(self, content: Content) -> Content:
         if isinstance(content, str):
@@ -101,11 +109,20 @@ class Approval(VotingRule):
             return content
         raise unfit(content, "sets of approved candidates")
 
+    def fits(self, said: Collection[Content]) -> bool:
+        return set(map(type, said)) <= {frozenset}
+
+    def backs(self, content: Content) -> frozenset[str]:
+        return cast("frozenset[str]", content)
+
     def count(self, votes: Votes) -> Count:
         weights = dict.fromkeys(votes.names, 0)
-        for group in votes.groups:
-            for name in names_in(group.content):
-                weights[name] += group.weight
+        alike: dict[int, list[Content]] = {}
+        for content, weight in zip(votes.said, votes.weights, strict=True):
+            alike.setdefault(weight, []).append(content)
+        for weight, said in alike.items():
+            for name, times in Counter(chain.from_iterable(cast("list[frozenset[str]]", said))).items():
+                weights[name] += weight * times
         return most(weights, votes.scale)
 
 
@@ -128,15 +145,16 @@ class Approvals(VotingRule):
         raise unfit(content, "proposers' single choices and verifiers' sets")
 
     def count(self, votes: Votes) -> Count:
-        proposed = {group.content for group in votes.groups if isinstance(group.content, str)}
+        proposed = {content for content in votes.said if isinstance(content, str)}
         weights = {name: 0 for name in votes.names if name in proposed}
         strangers: set[str] = set()
-        for group in votes.groups:
-            if isinstance(group.content, frozenset):
-                strangers |= group.content - proposed
-                for name in group.content & proposed:
-                    weights[name] += group.weight
-        verifiers = sum(group.weight for group in votes.groups if isinstance(group.content, frozenset))
+        verifiers = 0
+        for content, weight in zip(votes.said, votes.weights, strict=True):
+            if isinstance(content, frozenset):
+                verifiers += weight
+                strangers |= content - proposed
+                for name in content & proposed:
+                    weights[name] += weight
         best = max(weights.values(), default=0)
         return Count(
             {name: Fraction(weight, votes.scale) for name, weight in weights.items()},
@@ -148,8 +166,8 @@ class Approvals(VotingRule):
     def preferred(self, content: Content) -> tuple[str, ...]:
         return (content,) if isinstance(content, str) else ()
 
-    def backs(self, content: Content) -> tuple[str, ...] | None:
-        return tuple(sorted(names_in(content))) if isinstance(content, frozenset) else None
+    def backs(self, content: Content) -> frozenset[str] | None:
+        return content if isinstance(content, frozenset) else None
 
 
 def most(weights: dict[str, int], scale: int) -> Count:

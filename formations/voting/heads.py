@@ -5,13 +5,13 @@ It comes to what `outcome` comes to in more steps; nearly all of a vote of few m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .ballots import ONE, Ballot, RawBallot
-from .decision import Decision, Dissent, Status
+from .decision import Decision, Status
 from .exact import ratio
-from .outcome import SET, agreed_by, tied_at, too_little, won
+from .outcome import SET, agreed_by, dissent, tied_at, too_little, won
 from .trusted import trusted
 
 if TYPE_CHECKING:
@@ -22,24 +22,17 @@ def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible
     """What a rule that counts heads makes of ballots; None where there is more to it than counting equal choices.
 
     rule: plurality or one that only asks for more agreement. ballots, seed, eligible: as `VotingRule.decide` takes
-    them. None for a ballot that is no Ballot of one choice that counts as one, a tie that is to be broken, a rule with
-    a quorum, an agreement or a margin of its own, and whatever is an error.
+    them. None for a ballot that is not one choice that counts as one, a tie that is to be broken, a rule that asks for
+    more than a share of what was cast, and whatever is an error.
     """
-    if rule.quorum is not None or rule.min_agreement is not None or rule.min_margin is not None:
+    if not _is_by_share(rule) or (eligible is not None and eligible < len(ballots)):
         return None
-    if rule.agreement_of != "cast" or (eligible is not None and eligible < len(ballots)):
-        return None
-    places: dict[str, list[int]] = {}
-    for at, ballot in enumerate(ballots):
-        if ballot is None:
-            continue
-        if type(ballot) is not Ballot or ballot.choice is None or (ballot.weight is not ONE and ballot.weight != 1):
-            return None
-        places.setdefault(ballot.choice, []).append(at)
+    signed: dict[int, Ballot] = {}
+    places = _places(ballots, signed)
     if not places:
         return None
     ranked = sorted(places, key=lambda name: (-len(places[name]), name))
-    most, cast = len(places[ranked[0]]), len(ballots) - ballots.count(None)
+    most, cast = len(places[ranked[0]]), sum(map(len, places.values()))
     leaders = [name for name in ranked if len(places[name]) == most]
     share = ratio(most, cast)
     status: Status = "decided"
@@ -58,10 +51,11 @@ def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible
             next_best = len(places[ranked[1]])
             second = max([name for name in ranked[1:] if len(places[name]) == next_best])
         what = won(winner, ratio(most, 1), second, ratio(lead, 1), most, cast)
+    others = [dissent((name,), len(places[name]), 1, places[name], signed) for name in ranked[len(leaders) :]]
     facts: dict[str, object] = {
         "status": status, "winner": winner, "leaders": tuple(leaders),
         "tally": {name: ratio(len(places[name]), 1) for name in ranked}, "margin": ratio(lead, 1), "agreement": share,
-        "dissent": tuple([_dissent(name, places, ballots) for name in ranked if name not in leaders]),
+        "dissent": tuple(others),
         "cast": cast, "abstained": len(ballots) - cast, "eligible": len(ballots) if eligible is None else eligible,
         "invalid": (), "seed": seed, "tie_break": None, "level": level, "fallback": None, "rule": rule.kind,
         "notes": (), "explanation": f"{rule.kind}: {what}.",
@@ -69,14 +63,54 @@ def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible
     return trusted(Decision, facts, SET)
 
 
-def _dissent(name: str, places: Mapping[str, Sequence[int]], ballots: Sequence[RawBallot]) -> Dissent:
-    """Those who are for somebody else."""
-    seats = places[name]
-    theirs = [ballot for at in seats if isinstance(ballot := ballots[at], Ballot)]
-    return Dissent(
-        (name,),
-        ratio(len(seats), 1),
-        tuple(seats),
-        tuple([ballot.voter for ballot in theirs if ballot.voter is not None]),
-        tuple([ballot.text for ballot in theirs if ballot.text is not None]),
-    )
+def cannot_be_overtaken(rule: VotingRule, ballots: Sequence[RawBallot], out: int) -> bool | None:
+    """Whether so many further choices (`out`) leave the outcome as it is, whichever they are; None: look closer.
+
+    rule: as for `of_heads`. ballots: those cast; whoever is still out may vote for somebody new. Counting tells in
+    most cases, as the ballots that are out may all go to the second, to somebody new, or never come.
+    """
+    places = _places(ballots, {}) if _is_by_share(rule) else None
+    if not places:
+        return None
+    sizes = sorted(map(len, places.values()), reverse=True)
+    most, after, cast = sizes[0], sizes[1] if len(sizes) > 1 else 0, sum(sizes)
+    if after + out > most and _is_enough(rule, after + out, cast + out):
+        return False  # Either of two wins, if all the others are for it.
+    if most == after or after + out == most or not _is_enough(rule, most, cast):
+        return None  # A tie may come or stay, or nobody has won by now.
+    return after + out < most and _is_enough(rule, most, cast + out)
+
+
+def _is_by_share(rule: VotingRule) -> bool:
+    """Whether a rule asks for nothing but votes, and a share of what was cast."""
+    return rule.quorum is None and rule.min_margin is None and rule.agreement_of == "cast"
+
+
+def _is_enough(rule: VotingRule, heads: int, cast: int) -> bool:
+    return agreed_by(rule, ratio(heads, cast), heads)
+
+
+def _places(ballots: Sequence[RawBallot], signed: dict[int, Ballot]) -> dict[str, list[int]] | None:
+    """Where each choice stands among the ballots; None when one is anything but a choice that counts as one.
+
+    signed: those that are a Ballot, by place, which is added to.
+    """
+    if type(ballots) is not list and type(ballots) is not tuple:
+        return None
+    places: dict[str, list[int]] = {}
+    for at, raw in enumerate(ballots):
+        if raw is None:
+            continue
+        if type(raw) is str:
+            choice: str | None = raw
+        elif type(raw) is Ballot and (raw.weight is ONE or raw.weight == 1):
+            choice, signed[at] = raw.choice, raw
+        else:
+            return None
+        if not choice or choice.isspace():
+            return None
+        if choice in places:
+            places[choice].append(at)
+        else:
+            places[choice] = [at]
+    return places

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from .decision import Decision, Dissent, Status, Step, listed, shown
 from .exact import Number, exact, ratio
-from .reading import Group, Votes
+from .reading import Votes
 from .trusted import trusted
 
 if TYPE_CHECKING:
+    from .ballots import Ballot
     from .rule import VotingRule
 
 
@@ -30,14 +31,6 @@ class Count:
     notes: Sequence[str] = ()
     shares: Mapping[str, Fraction] | None = None
     weights: Mapping[str, int] | None = None
-
-
-@dataclass(slots=True)
-class Backing:
-    """Who is behind a candidate: how many ballots, and their weight."""
-
-    heads: int = 0
-    weight: int = 0
 
 
 class Draw:
@@ -82,8 +75,8 @@ class _Vote:
         self.rule, self.votes, self.eligible, self.seed = rule, votes, eligible, votes.seed
         self.verified, self.leader = verified, leader
         self.count = Count({}, ())
-        self.backing: dict[str, Backing] = {}
-        self.sides: list[tuple[Group, tuple[str, ...], tuple[str, ...] | None]] = []
+        # Those of one mind: whom they count for (None: no say in it), and where what they said stands in `votes.said`.
+        self.minds: dict[Collection[str] | None, list[int]] = {}
         self._lead: Fraction | None = None
 
     def decision(self) -> Decision:
@@ -115,16 +108,16 @@ class _Vote:
     def _count(self) -> None:
         rule = self.rule
         self.count = rule.count(self.votes)
-        for group in self.votes.groups:
-            tops = rule.preferred(group.content)
-            backs = rule.backs(group.content) if rule.tells_backing else tops
-            self.sides.append((group, tops, backs))
-            for name in backs or ():
-                backing = self.backing.get(name)
-                if backing is None:
-                    backing = self.backing[name] = Backing()
-                backing.heads += len(group.seats)
-                backing.weight += group.weight
+        backs = rule.backs if rule.tells_backing else rule.preferred
+        for at, mind in enumerate(map(backs, self.votes.said)):
+            self.minds.setdefault(mind, []).append(at)
+
+    def _behind(self, name: str) -> list[int]:
+        """What was said that counts for a candidate, by its place."""
+        return [at for mind, said in self.minds.items() if mind is not None and name in mind for at in said]
+
+    def _heads(self, name: str) -> int:
+        return sum(len(self.votes.seats[at]) for at in self._behind(name))
 
     def _missing_quorum(self) -> str | None:
         """What is missing to a quorum, if anything is; without a vote there is never one."""
@@ -143,8 +136,7 @@ class _Vote:
         votes, shares = self.votes, self.count.shares
         if shares is not None:
             return shares[name]
-        backing = self.backing.get(name)
-        return ratio(backing.weight, votes.total) if backing and votes.total else _NONE
+        return ratio(sum(votes.weights[at] for at in self._behind(name)), votes.total) if votes.total else _NONE
 
     def _share_asked(self, name: str) -> Fraction:
         """The share behind a candidate as the rule asks for it: of what was cast, or of all that could have been."""
@@ -155,7 +147,7 @@ class _Vote:
         return self._share(name) * cast / (cast + votes.silent + self.eligible - len(votes.ballots))
 
     def _agreed(self, name: str) -> bool:
-        return agreed_by(self.rule, self._share_asked(name), self.backing.get(name, Backing()).heads)
+        return agreed_by(self.rule, self._share_asked(name), self._heads(name))
 
     @property
     def _margin(self) -> Fraction:
@@ -209,25 +201,25 @@ class _Vote:
     def _merit(self, name: str, step: Step) -> Fraction:
         if step == "verifier":
             return exact(self.verified.get(name, 0))
-        groups = [group for group, tops, _ in self.sides if name in tops]
+        votes, preferred = self.votes, self.rule.preferred
+        tops = [at for at, content in enumerate(votes.said) if name in preferred(content)]
         if step == "votes":
-            return Fraction(sum(group.weight for group in groups))
-        signed = self.votes.signed
-        sure = [signed[seat].confidence for group in groups for seat in group.seats if seat in signed]
+            return Fraction(sum(votes.weights[at] for at in tops))
+        sure = [votes.signed[seat].confidence for at in tops for seat in votes.seats[at] if seat in votes.signed]
         return sum((exact(confidence) for confidence in sure if confidence is not None), Fraction(0))
 
     def _first_seats(self) -> dict[str, tuple[int, int]]:
         """Where each candidate was first put on top."""
         first: dict[str, tuple[int, int]] = {}
-        for group, tops, _ in self.sides:
-            for rank, name in enumerate(tops):
-                place = (group.seats[0], rank)
+        for content, seats in zip(self.votes.said, self.votes.seats, strict=True):
+            for rank, name in enumerate(self.rule.preferred(content)):
+                place = (seats[0], rank)
                 first[name] = min(first.get(name, place), place)
         return first
 
     def _won(self, winner: str) -> str:
-        heads = self.backing.get(winner, Backing()).heads
-        return won(winner, self.count.tally[winner], self._second(winner), self._margin, heads, self.votes.cast)
+        at, second, heads = self.count.tally[winner], self._second(winner), self._heads(winner)
+        return won(winner, at, second, self._margin, heads, self.votes.cast)
 
     def _second(self, winner: str) -> str | None:
         """Who comes after the winner; of several equal ones the last by name."""
@@ -248,50 +240,64 @@ class _Vote:
     ) -> Decision:
         votes, count = self.votes, self.count
         against = [winner] if winner is not None else list(count.leaders)
-        facts = dict[str, object](
-            status=status,
-            winner=winner,
-            leaders=tuple(sorted(count.leaders)),
-            tally={name: count.tally[name] for name in self._ranked()},
-            margin=self._margin if count.leaders else None,
-            agreement=max([self._share(name) for name in count.leaders], default=None),
-            dissent=self._dissent(against),
-            cast=votes.cast,
-            abstained=len(votes.ballots) - votes.cast,
-            eligible=self.eligible,
-            invalid=tuple(votes.invalid),
-            seed=self.seed,
-            tie_break=step,
-            level=tuple(sorted(level)),
-            fallback=None,
-            rule=self.rule.kind,
-            notes=tuple(count.notes),
-            explanation=f"{self.rule.kind}: {what}.",
-        )
+        facts: dict[str, object] = {
+            "status": status,
+            "winner": winner,
+            "leaders": tuple(sorted(count.leaders)),
+            "tally": {name: count.tally[name] for name in self._ranked()},
+            "margin": self._margin if count.leaders else None,
+            "agreement": max([self._share(name) for name in count.leaders], default=None),
+            "dissent": self._dissent(against),
+            "cast": votes.cast,
+            "abstained": len(votes.ballots) - votes.cast,
+            "eligible": self.eligible,
+            "invalid": tuple(votes.invalid),
+            "seed": self.seed,
+            "tie_break": step,
+            "level": tuple(sorted(level)),
+            "fallback": None,
+            "rule": self.rule.kind,
+            "notes": tuple(count.notes),
+            "explanation": f"{self.rule.kind}: {what}.",
+        }
         return trusted(Decision, facts, SET)
 
     def _dissent(self, against: Sequence[str]) -> tuple[Dissent, ...]:
         """The ballots that have none of these on top, together with those of the same mind."""
         if not against:
             return ()
-        minds: dict[tuple[str, ...], list[Group]] = {}
-        for group, _, backs in self.sides:
-            if backs is not None and not any(name in backs for name in against):
-                minds.setdefault(backs, []).append(group)
-        by_weight = [(-sum([group.weight for group in groups]), backs, groups) for backs, groups in minds.items()]
-        by_weight.sort(key=lambda mind: mind[:2])
-        return tuple(self._of_one_mind(-weight, backs, groups) for weight, backs, groups in by_weight)
+        weights, behind = self.votes.weights, set(against)
+        others = [
+            (-sum([weights[at] for at in said]), mind if isinstance(mind, tuple) else tuple(sorted(mind)), said)
+            for mind, said in self.minds.items()
+            if mind is not None and behind.isdisjoint(mind)
+        ]
+        others.sort()
+        return tuple([self._of_one_mind(-weight, preferred, said) for weight, preferred, said in others])
 
-    def _of_one_mind(self, weight: int, preferred: tuple[str, ...], groups: Sequence[Group]) -> Dissent:
-        seats = groups[0].seats if len(groups) == 1 else sorted(seat for group in groups for seat in group.seats)
-        signed = [self.votes.signed[seat] for seat in seats if seat in self.votes.signed]
-        return Dissent(
-            preferred,
-            ratio(weight, self.votes.scale),
-            tuple(seats),
-            tuple([ballot.voter for ballot in signed if ballot.voter is not None]),
-            tuple([ballot.text for ballot in signed if ballot.text is not None]),
-        )
+    def _of_one_mind(self, weight: int, preferred: tuple[str, ...], said: Sequence[int]) -> Dissent:
+        votes = self.votes
+        if len(said) == 1:
+            seats = votes.seats[said[0]]
+        else:
+            seats = sorted([seat for at in said for seat in votes.seats[at]])
+        return dissent(preferred, weight, votes.scale, seats, votes.signed)
+
+
+def dissent(
+    preferred: tuple[str, ...], weight: int, scale: int, seats: Sequence[int], signed: Mapping[int, Ballot]
+) -> Dissent:
+    """Those at these seats, who wanted somebody else, with what the signed ones among them said of themselves."""
+    if not signed:
+        return Dissent(preferred, ratio(weight, scale), tuple(seats))
+    theirs = [signed[seat] for seat in seats if seat in signed]
+    return Dissent(
+        preferred,
+        ratio(weight, scale),
+        tuple(seats),
+        tuple([ballot.voter for ballot in theirs if ballot.voter is not None]),
+        tuple([ballot.text for ballot in theirs if ballot.text is not None]),
+    )
 
 
 _NONE = Fraction(0)

@@ -31,20 +31,20 @@ class PoolRule(VotingRule):
             raise unfit(content, "probabilities by candidate")
         if impossible := [name for name, p in content.items if not 0 <= p <= 1]:
             raise ValidationError(f"the probability of {impossible[0]!r} is not from 0 to 1")
-        total = Fraction(sum(p for _, p in content.items))
+        total = Fraction(sum(content.values))
         if abs(total - 1) > SLACK:
             raise ValidationError(f"its probabilities add up to {float(total):g}, not to 1")
-        return Scores(tuple((name, p / total) for name, p in content.items))
+        return content if total == 1 else Scores(content.names, tuple(p / total for p in content.values))
 
     def opinions(self, votes: Votes, floor: Fraction) -> list[tuple[dict[str, Fraction], Fraction]]:
         """Each opinion over all candidates, none below the floor, with its share of the weight."""
         found = []
-        for group in votes.groups:
-            assert isinstance(group.content, Scores)
-            said = dict(group.content.items)
+        for content, weight in zip(votes.said, votes.weights, strict=True):
+            assert isinstance(content, Scores)
+            said = dict(content.items)
             lifted = {name: max(Fraction(said.get(name, 0)), floor) for name in votes.names}
             whole = sum(lifted.values())
-            found.append(({name: p / whole for name, p in lifted.items()}, Fraction(group.weight, votes.total)))
+            found.append(({name: p / whole for name, p in lifted.items()}, Fraction(weight, votes.total)))
         return found
 
 

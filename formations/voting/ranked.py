@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, cast
 
@@ -12,6 +12,9 @@ from .decision import shown
 from .outcome import Count, Draw
 from .reading import Votes
 from .rule import VotingRule, unfit
+
+Pile = list[tuple[tuple[str, ...], int, int]]
+"""Rankings, each with the place it was read to and its weight."""
 
 
 class RankedRule(VotingRule):
@@ -24,13 +27,16 @@ class RankedRule(VotingRule):
             return content
         raise unfit(content, "rankings")
 
+    def fits(self, said: Collection[Content]) -> bool:
+        return set(map(type, said)) <= {tuple}
+
     def preferred(self, content: Content) -> tuple[str, ...]:
         return cast("tuple[str, ...]", content)[:1]
 
 
-def rankings(votes: Votes) -> list[tuple[tuple[str, ...], int]]:
+def rankings(votes: Votes) -> Iterable[tuple[tuple[str, ...], int]]:
     """Each ranking with its weight."""
-    return [(cast("tuple[str, ...]", group.content), group.weight) for group in votes.groups]
+    return zip(cast("list[tuple[str, ...]]", votes.said), votes.weights, strict=True)
 
 
 class Borda(RankedRule):
@@ -75,17 +81,16 @@ class InstantRunoff(RankedRule):
     elimination: Literal["previous", "random", "all"] = "previous"
 
     def count(self, votes: Votes) -> Count:
-        ballots = rankings(votes)
         standing = set(votes.names)
+        # Who stands has the ballots on which it is the first to stand, and how far each of them was read.
+        piles: dict[str, Pile] = {name: [] for name in votes.names}
+        for ranking, weight in rankings(votes):
+            piles[ranking[0]].append((ranking, 0, weight))
         stages: list[Mapping[str, int]] = []
         tally: dict[str, Fraction] = {}
         notes: list[str] = []
         while True:
-            stage = dict.fromkeys(sorted(standing), 0)
-            for ranking, weight in ballots:
-                top = next((name for name in ranking if name in standing), None)
-                if top is not None:
-                    stage[top] += weight
+            stage = {name: sum([weight for _, _, weight in piles[name]]) for name in sorted(standing)}
             stages.append(stage)
             tally |= {name: Fraction(weight, votes.scale) for name, weight in stage.items()}
             leading = [name for name, weight in stage.items() if 2 * weight > sum(stage.values())]
@@ -94,7 +99,14 @@ class InstantRunoff(RankedRule):
             if leading or len(lowest) == len(stage):
                 return Count(tally, leading or lowest, notes)
             # Those whom nobody puts first pass nothing on: they can go together, without a lot.
-            standing -= set(self._dropped(lowest, stages, votes.seed, notes) if fewest else lowest)
+            dropped = self._dropped(lowest, stages, votes.seed, notes) if fewest else lowest
+            standing.difference_update(dropped)
+            for name in dropped:
+                for ranking, read, weight in piles.pop(name):
+                    for at in range(read + 1, len(ranking)):
+                        if ranking[at] in standing:
+                            piles[ranking[at]].append((ranking, at, weight))
+                            break
 
     def _dropped(
         self, lowest: Sequence[str], stages: Sequence[Mapping[str, int]], seed: int, notes: list[str]

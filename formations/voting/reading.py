@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from math import lcm
 from typing import Literal
 
 from phalanx.errors import ValidationError
 from phalanx.settings import nearest
 
-from .ballots import ONE, Ballot, Content, Invalid, RawBallot, Scores, check_names, content_of
+from .ballots import ONE, Ballot, Content, Invalid, RawBallot, check_names
 from .exact import ratio
+from .gathering import PLAIN, gathered, names_in
 
 OnInvalid = Literal["error", "abstain"]
 Admit = Callable[[Content], Content]
+Fits = Callable[[Collection[Content]], bool]
 Weigh = Callable[[RawBallot], Fraction]
 
 
 @dataclass(slots=True)
-class Group:
-    """All ballots that say the same. `seats`: their places among the ballots; `weight`: in units of 1/scale."""
-
-    content: Content
-    seats: list[int]
-    weight: int = 0
-
-
-@dataclass(slots=True)
 class Votes:
-    """The ballots of one vote, read, checked and grouped.
+    """The ballots of one vote, read, checked, and those that say the same put together.
 
-    signed: those of the ballots that are a Ballot, by place. names: the candidates, sorted. cast: how many ballots
-    count. seed: what chance is drawn from. scale: weights are whole numbers of 1/scale. total: the weight of all
-    ballots cast, in these units; mass: the same without signs. weights: of each cast ballot by its place, or None
-    when all weigh one. silent: the weight of the ballots that abstain.
+    said: what was said, each once. seats: for each of these the places, among the ballots, of those who said it.
+    weights: for each the weight behind it, in units of 1/scale. signed: those of the ballots that are a Ballot, by
+    place. names: the candidates, sorted. cast: how many ballots count. seed: what chance is drawn from. scale:
+    weights are whole numbers of 1/scale. total: the weight of all ballots cast, in these units; mass: the same
+    without signs. silent: the weight of the ballots that abstain. invalid: those that could not be counted.
     """
 
     ballots: Sequence[RawBallot]
-    signed: Mapping[int, Ballot] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
-    cast: int = 0
+    signed: Mapping[int, Ballot]
+    said: list[Content]
+    seats: list[list[int]]
+    names: list[str]
     seed: int = 0
+    weights: list[int] = field(default_factory=list)
+    cast: int = 0
     scale: int = 1
     total: int = 0
     mass: int = 0
-    weights: dict[int, int] | None = None
     silent: Fraction = Fraction(0)
     invalid: list[Invalid] = field(default_factory=list)
 
@@ -56,6 +52,7 @@ def read_votes(
     ballots: Sequence[RawBallot],
     *,
     admit: Admit,
+    fits: Fits | None = None,
     weigh: Weigh | None = None,
     candidates: Iterable[str] | None = None,
     on_invalid: OnInvalid = "error",
@@ -63,98 +60,49 @@ def read_votes(
 ) -> Votes:
     """Read ballots for a rule.
 
-    admit: turns what a ballot says into what the rule counts, or raises ValidationError. weigh: the weight of a
-    ballot (default: its own). candidates: whom one may vote for (default: whoever is named). on_invalid: raise
-    ValidationError at the first invalid ballot, or let it abstain and be listed.
+    admit: turns what a ballot says into what the rule counts, or raises ValidationError. fits: whether it is sure to
+    take all that was said as it is (None: that cannot be told). weigh: the weight of a ballot (default: its own).
+    candidates: whom one may vote for (default: whoever is named). on_invalid: raise ValidationError at the first
+    invalid ballot, or let it abstain and be listed.
     """
     known = None if candidates is None else _known(candidates)
     problems: dict[int, str] = {}
-    groups: dict[Content, Group] = {}
-    for said, seats in _gathered(ballots, problems):
-        try:
-            content = admit(said)
-            if known is not None and (strangers := names_in(content) - known):
-                raise ValidationError(f"{min(strangers)!r} is not a candidate{nearest(min(strangers), known)}")
-        except ValidationError as problem:
-            problems |= dict.fromkeys(seats, str(problem))
-            continue
-        group = groups.get(content)
-        if group is None:
-            groups[content] = Group(content, seats)
-        else:
-            group.seats = sorted(group.seats + seats)
-    signed = {seat: raw for seat, raw in enumerate(ballots) if type(raw) not in _PLAIN and isinstance(raw, Ballot)}
-    weights = _weights(ballots, signed, groups.values(), weigh, problems)
-    votes = Votes(ballots, signed, seed=seed, groups=[group for group in groups.values() if group.seats])
-    votes.names = sorted((known or set()) | _all_names(votes.groups))
+    said, named = gathered(ballots, problems)
+    if fits is None or not fits(said):
+        said, named = _admitted(said, admit, problems), None
+    if named is None:
+        named = names_in(said)
+    if known is not None and not named <= known:
+        said = _admitted(said, lambda content: _of_candidates(content, known), problems)
+    signed = {seat: raw for seat, raw in enumerate(ballots) if type(raw) not in PLAIN and isinstance(raw, Ballot)}
+    weights = _weights(ballots, signed, said, weigh, problems)
+    if weigh is not None:
+        said = {content: seats for content, seats in said.items() if seats}
+        named = names_in(said)
+    votes = Votes(ballots, signed, list(said), list(said.values()), sorted(named if known is None else known), seed)
     votes.invalid = _invalid(signed, problems, on_invalid)
     _add_up(votes, weights)
     return votes
 
 
-_PLAIN = frozenset({str, list, set, type(None)})
-
-
-def names_in(content: Content) -> set[str]:
-    """The candidates that a ballot names."""
-    if isinstance(content, str):
-        return {content}
-    return set(content.names if isinstance(content, Scores) else content)
-
-
-def _all_names(groups: Iterable[Group]) -> set[str]:
-    names: set[str] = set()
-    for group in groups:
-        content = group.content
-        if isinstance(content, str):
-            names.add(content)
-        elif type(content) is not tuple or not names.issuperset(content):
-            names.update(content.names if isinstance(content, Scores) else content)
-    return names
-
-
-def _gathered(ballots: Sequence[RawBallot], problems: dict[int, str]) -> Iterable[tuple[Content, list[int]]]:
-    """What was said, each once, with the places of those who said it.
-
-    Plain texts, lists and sets are gathered first and checked once for all that are equal, which makes a thousand of
-    them cheap.
-    """
-    plain: dict[object, list[int]] = {}
-    checked: dict[Content, list[int]] = {}
-    for seat, raw in enumerate(ballots):
-        if raw is None:
-            continue
-        kind = type(raw)
+def _admitted(said: Mapping[Content, list[int]], admit: Admit, problems: dict[int, str]) -> dict[Content, list[int]]:
+    """What was said as the rule counts it; what it cannot count goes to the problems."""
+    admitted: dict[Content, list[int]] = {}
+    for content, seats in said.items():
         try:
-            if kind is str:
-                plain.setdefault(raw, []).append(seat)
-            elif kind is list:
-                plain.setdefault(tuple(raw), []).append(seat)
-            elif kind is set:
-                plain.setdefault(frozenset(raw), []).append(seat)
-            else:
-                content = raw.content if isinstance(raw, Ballot) else content_of(raw)
-                if content is not None:
-                    checked.setdefault(content, []).append(seat)
-        except ValidationError as problem:
-            problems[seat] = str(problem)
-        except TypeError:
-            problems[seat] = f"{raw!r} holds something that is no candidate; candidates are texts that are not blank"
-    yield from checked.items()
-    fit: set[object] = set()  # what was found to be the name of a candidate
-    for said, seats in plain.items():
-        if type(said) is tuple and said and fit.issuperset(said) and len(set(said)) == len(said):
-            yield said, seats
-            continue
-        try:
-            content = content_of(said)
+            counted = admit(content)
         except ValidationError as problem:
             problems |= dict.fromkeys(seats, str(problem))
             continue
-        if type(content) is tuple:
-            fit.update(content)
-        if content is not None:
-            yield content, seats
+        admitted[counted] = sorted(admitted[counted] + seats) if counted in admitted else seats
+    return admitted
+
+
+def _of_candidates(content: Content, known: Set[str]) -> Content:
+    """The same, if it names none but candidates."""
+    if strangers := names_in([content]) - known:
+        raise ValidationError(f"{min(strangers)!r} is not a candidate{nearest(min(strangers), known)}")
+    return content
 
 
 def _known(candidates: Iterable[str]) -> set[str]:
@@ -168,7 +116,7 @@ def _known(candidates: Iterable[str]) -> set[str]:
 def _weights(
     ballots: Sequence[RawBallot],
     signed: Mapping[int, Ballot],
-    groups: Iterable[Group],
+    said: Mapping[Content, list[int]],
     weigh: Weigh | None,
     problems: dict[int, str],
 ) -> dict[int, Fraction]:
@@ -177,13 +125,13 @@ def _weights(
         # Most weights are the very one of ballots that were given none, which tells faster than comparing fractions.
         return {seat: each.weight for seat, each in signed.items() if each.weight is not ONE and each.weight != 1}
     weights: dict[int, Fraction] = {}
-    for group in groups:
-        for seat in list(group.seats):
+    for seats in said.values():
+        for seat in list(seats):
             try:
                 weights[seat] = weigh(ballots[seat])
             except ValidationError as problem:
                 problems[seat] = str(problem)
-                group.seats.remove(seat)
+                seats.remove(seat)
     return weights
 
 
@@ -202,24 +150,17 @@ def _invalid(signed: Mapping[int, Ballot], problems: dict[int, str], on_invalid:
 
 
 def _add_up(votes: Votes, weights: dict[int, Fraction]) -> None:
-    votes.cast = sum(len(group.seats) for group in votes.groups)
+    votes.weights = list(map(len, votes.seats))
+    votes.cast = votes.total = votes.mass = sum(votes.weights)
     if not weights:
-        for group in votes.groups:
-            group.weight = len(group.seats)
-        votes.total = votes.mass = votes.cast
         votes.silent = ratio(len(votes.ballots) - votes.cast, 1)
         return
-    votes.scale = lcm(*{weight.denominator for weight in weights.values()})
-    votes.weights = {}
-    one = Fraction(1)
-    for group in votes.groups:
-        for seat in group.seats:
-            weight = weights.get(seat, one)
-            whole = weight.numerator * (votes.scale // weight.denominator)
-            votes.weights[seat] = whole
-            group.weight += whole
-            votes.mass += abs(whole)
-        votes.total += group.weight
+    votes.scale = scale = lcm(*{weight.denominator for weight in weights.values()})
+    whole = {seat: weight.numerator * (scale // weight.denominator) for seat, weight in weights.items()}
+    votes.weights = [sum([whole.get(seat, scale) for seat in seats]) for seats in votes.seats]
+    votes.total = sum(votes.weights)
+    votes.mass = sum([abs(whole.get(seat, scale)) for seats in votes.seats for seat in seats])
+    heard = set(chain.from_iterable(votes.seats))
     for seat in range(len(votes.ballots)):
-        if seat not in votes.weights:
+        if seat not in heard:
             votes.silent += votes.signed[seat].weight if seat in votes.signed else 1

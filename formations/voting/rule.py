@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import ClassVar, Literal
 
@@ -85,6 +86,7 @@ class VotingRule(Data):
         votes = read_votes(
             ballots,
             admit=self.admit,
+            fits=self.fits if _fits_what_it_admits(type(self)) else None,
             weigh=self.weigh if self.weighs else None,
             candidates=candidates,
             on_invalid=self.on_invalid,
@@ -95,6 +97,10 @@ class VotingRule(Data):
     def admit(self, content: Content) -> Content:
         """What a ballot says, as this rule counts it. Raises ValidationError when it cannot count it."""
         raise NotImplementedError
+
+    def fits(self, said: Collection[Content]) -> bool:
+        """Whether `admit` is sure to take all of this as it is, seen at one glance; if not, each is put to it."""
+        return not said
 
     def weigh(self, raw: RawBallot) -> Fraction:
         """The weight of a ballot, when the rule has a say in it."""
@@ -112,16 +118,27 @@ class VotingRule(Data):
             return tuple(sorted(content))
         if isinstance(content, tuple):
             return content[:1]
-        best = max(score for _, score in content.items)
-        return tuple(name for name, score in content.items if score == best)
+        return content.best
 
-    def backs(self, content: Content) -> tuple[str, ...] | None:
+    def backs(self, content: Content) -> Collection[str] | None:
         """Whom a ballot counts for as agreement; None when it has no say in that."""
         return self.preferred(content)
 
     def agrees(self, share: Fraction) -> bool:
         """Whether a share of agreement is enough by the rule itself, besides `min_agreement`."""
         return share is not None
+
+
+@functools.cache
+def _fits_what_it_admits(kind: type[VotingRule]) -> bool:
+    """Whether `fits` was written for the rule's own way of admitting ballots, and not for one it has changed since."""
+    for each in kind.__mro__:
+        if not _ADMITTING.isdisjoint(vars(each)):
+            return "fits" in vars(each)
+    return False
+
+
+_ADMITTING = frozenset({"admit", "check", "fits"})
 
 
 def unfit(content: Content, wanted: str) -> ValidationError:

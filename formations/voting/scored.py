@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal, Self
+from itertools import chain
+from math import lcm
+from typing import Literal, Self, cast
 
 from pydantic import model_validator
 
@@ -28,10 +32,19 @@ class ScoredRule(VotingRule):
     def check(self, scores: Scores) -> None:
         """Raise ValidationError for scores that this rule does not allow."""
 
+    def preferred(self, content: Content) -> tuple[str, ...]:
+        assert isinstance(content, Scores)
+        return content.best
 
-def scores_in(votes: Votes) -> list[tuple[tuple[tuple[str, int | Fraction], ...], int]]:
-    """Each distinct set of scores with its weight."""
-    return [(group.content.items, group.weight) for group in votes.groups if isinstance(group.content, Scores)]
+
+def columns(votes: Votes) -> Iterator[tuple[str, tuple[int | Fraction, ...], int]]:
+    """Each candidate with scores it got and the weight behind each of them; a candidate may come several times."""
+    alike: dict[tuple[tuple[str, ...], int], list[tuple[int | Fraction, ...]]] = {}
+    for content, weight in zip(cast("list[Scores]", votes.said), votes.weights, strict=True):
+        alike.setdefault((content.names, weight), []).append(content.values)
+    for (names, weight), rows in alike.items():
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            yield name, column, weight
 
 
 class Cumulative(ScoredRule):
@@ -43,15 +56,20 @@ class Cumulative(ScoredRule):
     def check(self, scores: Scores) -> None:
         if least := [name for name, score in scores.items if score < 0]:
             raise ValidationError(f"it gives {least[0]!r} negative points")
-        spent = sum(score for _, score in scores.items)
+        spent = sum(scores.values)
         if spent != exact(self.points):
             raise ValidationError(f"its points add up to {spent}, not to {exact(self.points)}")
 
+    def fits(self, said: Collection[Content]) -> bool:
+        if set(map(type, said)) != {Scores}:
+            return False
+        rows = [scores.values for scores in cast("Collection[Scores]", said)]
+        return min(map(min, rows)) >= 0 and set(map(sum, rows)) == {exact(self.points)}
+
     def count(self, votes: Votes) -> Count:
         sums: dict[str, int | Fraction] = dict.fromkeys(votes.names, 0)
-        for scores, weight in scores_in(votes):
-            for name, score in scores:
-                sums[name] += score * weight
+        for name, scores, weight in columns(votes):
+            sums[name] += sum(scores) * weight
         best = max(sums.values())
         leaders = [name for name, total in sums.items() if total == best] if best else []
         return Count({name: Fraction(total) / votes.scale for name, total in sums.items()}, leaders)
@@ -80,13 +98,19 @@ class Graded(ScoredRule):
             if not low <= score <= high:
                 raise ValidationError(f"it scores {name!r} {score}; scores go from {low} to {high}")
 
+    def fits(self, said: Collection[Content]) -> bool:
+        if set(map(type, said)) != {Scores}:
+            return False
+        given = set(chain.from_iterable([scores.values for scores in cast("Collection[Scores]", said)]))
+        return exact(self.low) <= min(given) and max(given) <= exact(self.high)
+
     def grades(self, votes: Votes) -> dict[str, dict[int | Fraction, int]]:
         """For each candidate somebody scored, the weight behind each score."""
         found: dict[str, dict[int | Fraction, int]] = {}
-        for scores, weight in scores_in(votes):
-            for name, score in scores:
-                given = found.setdefault(name, {})
-                given[score] = given.get(score, 0) + weight
+        for name, scores, weight in columns(votes):
+            given = found.setdefault(name, {})
+            for score, times in Counter(scores).items():
+                given[score] = given.get(score, 0) + weight * times
         if self.missing == "low":
             low = exact(self.low)
             for given in found.values():
@@ -101,12 +125,18 @@ class Score(Graded):
     kind: Literal["score"] = "score"
 
     def count(self, votes: Votes) -> Count:
-        means = {
-            name: Fraction(sum(score * weight for score, weight in given.items())) / sum(given.values())
-            for name, given in self.grades(votes).items()
-        }
+        sums: dict[str, int | Fraction] = {}
+        weights: dict[str, int] = {}
+        for name, scores, weight in columns(votes):
+            sums[name] = sums.get(name, 0) + sum(scores) * weight
+            weights[name] = weights.get(name, 0) + len(scores) * weight
+        if self.missing == "low":
+            for name, weight in weights.items():
+                sums[name] += exact(self.low) * (votes.total - weight)
+                weights[name] = votes.total
+        means = {name: Fraction(sums[name]) / weight for name, weight in weights.items() if weight}
         best = max(means.values(), default=None)
-        return Count(means, [name for name, mean in means.items() if mean == best])
+        return Count(means, sorted(name for name, mean in means.items() if mean == best))
 
 
 class Median(Graded):
@@ -122,13 +152,10 @@ class Median(Graded):
         graded = self.grades(votes)
         if not graded:
             return Count({}, [])
-        breaks = {Fraction(0)}
-        for given in graded.values():
-            breaks |= {abs(half) for half in _halves(given)}
-        values = {name: _outwards(given, sorted(breaks)[:-1]) for name, given in graded.items()}
-        best = max(values.values())
-        tally = {name: Fraction(value[0]) for name, value in values.items()}
-        leaders = [name for name, value in values.items() if value == best]
+        middles = _middles(graded)
+        best = max(middles.values())
+        tally = {name: Fraction(middle[0]) for name, middle in middles.items()}
+        leaders = sorted(name for name, middle in middles.items() if middle == best)
         level = sum(median == best[0] for median in tally.values())
         notes = (
             [f"{level} candidates share the best median; the scores around it decided"] if level > len(leaders) else []
@@ -136,22 +163,36 @@ class Median(Graded):
         return Count(tally, leaders, notes)
 
 
-def _halves(given: dict[int | Fraction, int]) -> list[Fraction]:
-    """Where the sorted scores change, as the distance from the middle: -1/2 is the lowest end, 1/2 the highest."""
-    total, reached, places = sum(given.values()), 0, []
+def _middles(graded: Mapping[str, Mapping[int | Fraction, int]]) -> dict[str, list[int | Fraction]]:
+    """For each candidate its scores just below and just above the middle, then at each place further out.
+
+    Places are distances from the middle of the sorted scores at which some candidate's score changes, in units that
+    make all of them whole.
+    """
+    whole = lcm(*(sum(given.values()) for given in graded.values()))
+    steps = {name: _steps(given, whole) for name, given in graded.items()}
+    places = sorted({0, *(abs(end) for ends in steps.values() for _, end in ends)})[:-1]
+    return {name: _outwards(ends, places) for name, ends in steps.items()}
+
+
+def _steps(given: Mapping[int | Fraction, int], whole: int) -> list[tuple[int | Fraction, int]]:
+    """The scores, sorted, and where each ends: from -whole, the lowest end, to whole, the highest."""
+    total, reached, ends = sum(given.values()), 0, []
     for grade in sorted(given):
         reached += given[grade]
-        places.append(Fraction(reached, total) - Fraction(1, 2))
-    return places
+        ends.append((grade, (2 * reached - total) * (whole // total)))
+    return ends
 
 
-def _outwards(given: dict[int | Fraction, int], breaks: list[Fraction]) -> list[int | Fraction]:
-    """The scores just below and just above the middle, then at each break further out."""
-    grades = sorted(given)
-    ends = _halves(given)
+def _outwards(steps: Sequence[tuple[int | Fraction, int]], places: Sequence[int]) -> list[int | Fraction]:
+    """The scores just beyond each place, below the middle and above it."""
+    below = sum(end < 0 for _, end in steps)  # the first that ends at the middle or above it
+    above = sum(end <= 0 for _, end in steps)  # the first that ends above it
     found: list[int | Fraction] = []
-    for distance in breaks:
-        # Just beyond `distance` below the middle: the first end at or above -distance; above it: the first beyond.
-        found.append(next(grade for grade, end in zip(grades, ends, strict=True) if end >= -distance))
-        found.append(next(grade for grade, end in zip(grades, ends, strict=True) if end > distance))
+    for place in places:
+        while below and steps[below - 1][1] >= -place:
+            below -= 1
+        while steps[above][1] <= place:
+            above += 1
+        found += (steps[below][0], steps[above][0])
     return found

@@ -8,9 +8,10 @@ from itertools import takewhile
 from phalanx.errors import ValidationError
 
 from .ballots import Ballot, RawBallot
-from .counting import Approval, HeadCount
+from .counting import BY_SHARE, Approval, HeadCount
 from .decision import Decision
 from .exact import Number
+from .heads import cannot_be_overtaken
 from .rule import VotingRule
 
 # Tie-breaks that later ballots cannot sway otherwise than by their choice.
@@ -39,44 +40,54 @@ def cannot_change(
 
     Raises ValidationError for an invalid ballot, or a remaining ballot that already says something.
     """
-    waiting = [Ballot()] * remaining if isinstance(remaining, int) else list(remaining)
-    if not waiting:
+    out = remaining if isinstance(remaining, int) else len(remaining)
+    if out <= 0:
         return True
     if not isinstance(rule, (HeadCount, Approval)):
         return False
-    if any(ballot.content is not None for ballot in waiting):
+    waiting = None if isinstance(remaining, int) else list(remaining)
+    if waiting is not None and any(ballot.content is not None for ballot in waiting):
         raise ValidationError("a remaining ballot already says something; it belongs to ballots=")
+    size = len(ballots) + out if eligible is None else eligible
+    if waiting is None and candidates is None and type(rule) in BY_SHARE and size >= len(ballots) + out:
+        told = cannot_be_overtaken(rule, ballots, out)
+        if told is not None:
+            return told
     chain = tuple(takewhile(_FORESEEABLE.__contains__, rule.tie_break))
     without_lots = rule.model_copy(update={"tie_break": chain})
     known = None if candidates is None else list(candidates)
-    size = len(ballots) + len(waiting) if eligible is None else eligible
 
-    def decided(rest: Sequence[Ballot]) -> Decision:
+    def decided(rest: Sequence[RawBallot]) -> Decision:
         return without_lots.decide([*ballots, *rest], eligible=size, candidates=known, verified=verified, leader=leader)
 
-    nobody_more = decided(waiting)
+    def all_say(content: str | frozenset[str]) -> Sequence[RawBallot]:
+        if waiting is None:
+            return [content] * out
+        update = {"choice" if isinstance(content, str) else "approved": content}
+        return [ballot.model_copy(update=update) for ballot in waiting]
+
+    nobody_more = decided([None] * out if waiting is None else waiting)
     outcome = _outcome(nobody_more)
     names = [*nobody_more.tally]
     if known is None:
         names.append(_newcomer(names))
-    return all(_outcome(decided(rest)) == outcome for rest in _extremes(rule, waiting, names))
+    return all(_outcome(decided(all_say(content))) == outcome for content in _extremes(rule, names))
 
 
-def _extremes(rule: HeadCount | Approval, waiting: Sequence[Ballot], names: Sequence[str]) -> Iterator[list[Ballot]]:
-    """The ways the remaining ballots can fall that are worst for somebody: whatever else happens lies between them.
+def _extremes(rule: HeadCount | Approval, names: Sequence[str]) -> Iterator[str | frozenset[str]]:
+    """What is worst for somebody if all remaining ballots say it: whatever else happens lies between these.
 
     All for one candidate takes the share of every other down and the margin over it to its least; approving all but
     one does the same to that one; approving nobody takes every share down.
     """
     if isinstance(rule, HeadCount):
-        for name in names:
-            yield [ballot.model_copy(update={"choice": name}) for ballot in waiting]
-    else:
-        sets = [frozenset(names), frozenset[str]()]
-        for name in names:
-            sets += [frozenset({name}), frozenset(names) - {name}]
-        for approved in sets:
-            yield [ballot.model_copy(update={"approved": approved}) for ballot in waiting]
+        yield from names
+        return
+    yield frozenset(names)
+    yield frozenset()
+    for name in names:
+        yield frozenset({name})
+        yield frozenset(names) - {name}
 
 
 def _outcome(decision: Decision) -> tuple[str, str | None, tuple[str, ...]]:

@@ -17,11 +17,9 @@ def trusted(kind: type[Made], facts: dict[str, object], given: AbstractSet[str])
     that comes from outside is made in this way.
     """
     made = kind.__new__(kind)
-    for name, value in (
-        ("__dict__", facts),
-        ("__pydantic_fields_set__", set(given)),
-        ("__pydantic_extra__", None),
-        ("__pydantic_private__", None),
-    ):
-        object.__setattr__(made, name, value)
+    put = object.__setattr__
+    put(made, "__dict__", facts)
+    put(made, "__pydantic_fields_set__", set(given))
+    put(made, "__pydantic_extra__", None)
+    put(made, "__pydantic_private__", None)
     return made

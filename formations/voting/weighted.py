@@ -77,9 +77,9 @@ class LogOdds(HeadCount):
 
     def count(self, votes: Votes) -> Count:
         weights = dict.fromkeys(votes.names, 0)
-        for group in votes.groups:
-            for name in self.preferred(group.content):
-                weights[name] += group.weight
+        for content, weight in zip(votes.said, votes.weights, strict=True):
+            for name in self.preferred(content):
+                weights[name] += weight
         best = max(weights.values())
         return Count(
             {name: Fraction(weight, votes.scale) for name, weight in weights.items()},
