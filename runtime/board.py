@@ -35,8 +35,9 @@ class Blackboard(Reader):
 
     log: where its records are kept (default: memory). stream: their stream's name; boards on one stream are one board.
     regions: what it is made of; `declare` adds more. sole_writer: nobody else writes to this stream, so reads are
-    answered from memory without asking the log. clock: seconds, for times and leases. written: called with each entry
-    once it is durable, and again when it is retracted; a sealed one comes without its value.
+    answered from memory without asking the log. is_new: nobody has written to it before either. clock: seconds, for
+    times and leases. written: called with each entry once it is written, and again when it is retracted; a sealed one
+    comes without its value.
     Making one does nothing; the log is read when the board is first used.
     """
 
@@ -47,12 +48,15 @@ class Blackboard(Reader):
         regions: Iterable[Region] = (),
         *,
         sole_writer: bool = False,
+        is_new: bool = False,
         clock: Callable[[], float] = time.time,
         written: Callable[[Entry], None] | None = None,
     ) -> None:
         super().__init__(Regions(regions), None)
         kept = MemoryLog() if log is None else log
-        self._log = BoardLog(kept, stream, self._regions, sole_writer=sole_writer, clock=clock, written=written)
+        self._log = BoardLog(
+            kept, stream, self._regions, sole_writer=sole_writer, is_new=is_new, clock=clock, written=written
+        )
 
     @property
     def stream(self) -> str:

@@ -34,13 +34,14 @@ class BoardLog:
         regions: Regions,
         *,
         sole_writer: bool,
+        is_new: bool,
         clock: Callable[[], float],
         written: Callable[[Entry], None] | None,
     ) -> None:
         self.log, self.stream, self.regions = log, stream, regions
         self.sole_writer, self.clock, self.written = sole_writer, clock, written
         self.fold = Fold()
-        self._loaded = False
+        self._loaded = is_new
         self._turn = anyio.Lock(fast_acquire=True)
 
     async def latest(self, *, again: bool = False) -> Fold:

@@ -15,6 +15,7 @@ import anyio
 from phalanx.errors import CircuitOpen, LimitExceeded, NoModelAnswered, ProviderTimeout, StreamCut
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage, estimate_request
 
+from .alongside import Part, append_together
 from .events import (
     AnyEvent,
     DeadlinePassed,
@@ -85,6 +86,7 @@ class Execution:
         self.busy = 0
         self.idle: anyio.Event | None = None
         self.pending: list[AnyEvent] = []
+        self.alongside: list[Part] = []
         self.writing = False
         self.written: anyio.Event | None = None
         if playback is not None:
@@ -145,10 +147,23 @@ class Execution:
 
     async def _write(self) -> None:
         """A run has one writer: `expect` finds a second one, which resumed it at the same time."""
-        if self.pending:
+        stream = f"run/{self.run_id}"
+        if self.alongside:
+            parts, self.alongside = self.alongside, []
+            records, self.pending = self.pending, []
+            if records:
+                parts.append((stream, records, self.position))
+            try:
+                await append_together(self.log, parts)
+                self.position += len(records)
+            except BaseException:
+                self.pending = records + self.pending
+                self.alongside = [part for part in parts if part[0] != stream] + self.alongside
+                raise
+        elif self.pending:
             records, self.pending = self.pending, []
             try:
-                self.position = await self.log.append(f"run/{self.run_id}", records, expect=self.position)
+                self.position = await self.log.append(stream, records, expect=self.position)
             except BaseException:
                 self.pending = records + self.pending
                 raise

@@ -16,6 +16,7 @@ import anyio.lowlevel
 
 from phalanx.errors import LogError
 
+from .alongside import Part
 from .batch import Batch
 from .bodies import digest_of
 from .codec import Codec
@@ -24,7 +25,6 @@ from .log import Watch, check_after, check_stream
 from .sqlite_engine import Engine
 from .sqlite_file import LogFile
 from .sqlite_format import Durable
-from .tickets import of_task
 
 T = TypeVar("T")
 
@@ -81,6 +81,21 @@ class SqliteLog:
         """
         check_stream(stream)
         return await self._write(self.codec.batch(stream, records, self._engine.known, expect))
+
+    async def append_together(self, parts: Sequence[Part]) -> None:
+        """Add records to several streams, in one transaction and in this order; see `Together`.
+
+        parts: of each stream its name, the records, and the position at which it must end. Raises what `append` does.
+        """
+        batches: list[Batch] = []
+        for stream, records, expect in parts:
+            check_stream(stream)
+            batches.append(self.codec.batch(stream, records, self._engine.known, expect))
+        last = batches.pop()
+        last.before = batches
+        await self._write(last)
+        for batch in batches:
+            batch.ticket.result()
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
         """The records of a `stream` after a position, each with its own.
@@ -190,16 +205,8 @@ class SqliteLog:
             )
 
     async def _write(self, batch: Batch) -> int:
-        cancelled: BaseException | None = None
-        if self._engine.submit(batch):
-            try:
-                # Whoever else appends in this turn of the loop comes into the same transaction.
-                await anyio.lowlevel.checkpoint()
-            except anyio.get_cancelled_exc_class() as cancellation:
-                cancelled = of_task(cancellation)
-        if not batch.ticket.done:
-            self._engine.flush()
-        return await batch.ticket.wait(cancelled)
+        self._engine.submit(batch)
+        return await batch.ticket.wait()
 
     async def _do(self, work: Callable[[LogFile], T], otherwise: T, *, quick: bool) -> T:
         ticket = self._engine.here(work) if quick else None

@@ -1,9 +1,11 @@
-"""Who writes a log's SQLite file, and when: appends of one moment share one transaction.
+"""Who writes a log's SQLite file, and when: appends that meet on the way share one transaction.
 
 A commit without waiting takes some 20 µs, a way to a thread and back five times that, and a thread that works beside
-a busy loop waits for the interpreter again and again. So a few small appends are committed where they are made, in
-the event loop. All that may wait goes to one thread: opening, big groups, syncing to the disk, checkpoints, other
-processes' locks, long reads. The two never write at the same time.
+a busy loop waits for the interpreter again and again. So a small append is committed where it is made, in the event
+loop, and at once: whoever waited for company would come behind all that is ready to run, and among a thousand runs
+each would take as long as all of them. All that may wait goes to one thread: opening, what is big, syncing to the
+disk, checkpoints, other processes' locks, long reads. The two never write at the same time; what is appended while
+the thread is at work comes into its next transaction.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TypeVar
 
 from phalanx.errors import LogError
 
-from .batch import Batch
+from .batch import Batch, one_by_one
 from .bells import Bell, Bells
 from .jobs import JobThread
 from .sqlite_file import LogFile
@@ -32,14 +33,8 @@ SMALL_ROWS = 200
 SMALL_BYTES = 500_000
 """A group up to this size is committed in the event loop."""
 
-CHECKPOINT_BYTES = 4_000_000
+CHECKPOINT_BYTES = 16_000_000
 """So much is written to the write-ahead log before it is moved into the file."""
-
-QUIET = 0.0002
-"""Seconds without an append after which the next one is taken to be alone."""
-
-BUSY = 0.003
-"""The same when the last one was another run's: where many are at work, each turn of the loop is long."""
 
 PAGES_BYTES = 12_000
 """What a commit writes besides its content, about: it writes whole pages."""
@@ -66,30 +61,20 @@ class Engine:
         self._process = os.getpid()
         self._seen: int | None = None
         self._ahead = 0
-        self._last = 0.0
-        self._last_owner: list[str] = []
 
     @property
     def in_use(self) -> bool:
         """Whether there is something to close."""
         return self._thread.started and not self.closed
 
-    def submit(self, batch: Batch) -> bool:
-        """Put a batch where the next commit finds it; whether others may come at the same moment.
+    def submit(self, batch: Batch) -> None:
+        """Commit a batch: now if that is quick, else soon, by the thread, with all that comes until then.
 
         Raises LogError when the log is closed.
         """
         with self._state:
             self._check_open()
             self._inbox.append(batch)
-            last, self._last = self._last, time.perf_counter()
-            # A run's streams bear its name between the first strokes: its events, its boards.
-            before, self._last_owner = self._last_owner, batch.stream.split("/", 2)[1:2]
-            quiet = QUIET if before == self._last_owner else BUSY
-            return self._last - last < quiet
-
-    def flush(self) -> None:
-        """Commit what was submitted: now if that is quick, else soon, by the thread."""
         if self.durable == "normal" and self._writing.acquire(blocking=False):
             try:
                 if self._flush_here():
@@ -161,11 +146,11 @@ class Engine:
     def _flush_here(self) -> bool:
         file = self._quick
         with self._state:
-            batches = self._inbox
+            batches = one_by_one(self._inbox)
             rows, size = sum(len(each.rows) for each in batches), sum(each.size for each in batches)
             if file is None or rows > SMALL_ROWS or size > SMALL_BYTES:
                 return False
-            self._inbox = []
+            waiting, self._inbox = self._inbox, []
         if not batches:
             return True
         try:
@@ -173,23 +158,25 @@ class Engine:
         except sqlite3.Error:
             # Somebody else writes, or worse: the thread can wait, and say what is wrong.
             with self._state:
-                self._inbox[:0] = batches
+                self._inbox[:0] = waiting
             return False
         self._settle(batches)
         return True
 
     def _commit(self, file: LogFile, batches: Sequence[Batch]) -> None:
+        all_of_them = one_by_one(batches)
         try:
-            file.write(batches)
+            file.write(all_of_them)
         except Exception as problem:  # noqa: BLE001 - whoever waits must learn of it
             if len(batches) > 1:
                 # Each by itself, so that one that does not fit does not take the others with it.
                 for batch in batches:
                     self._commit(file, [batch])
             else:
-                batches[0].ticket.fail(explained(problem, self.path, self.timeout))
+                for batch in all_of_them:
+                    batch.ticket.fail(explained(problem, self.path, self.timeout))
         else:
-            self._settle(batches)
+            self._settle(all_of_them)
 
     def _settle(self, batches: Sequence[Batch]) -> None:
         if len(self.known) > REMEMBERED:
@@ -238,7 +225,7 @@ class Engine:
             file = self._opened(create=True)
             assert file is not None
         except Exception as problem:  # noqa: BLE001 - whoever waits must learn of it
-            for batch in self._take():
+            for batch in one_by_one(self._take()):
                 batch.ticket.fail(explained(problem, self.path, self.timeout))
             return
         with self._writing:

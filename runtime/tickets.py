@@ -42,20 +42,20 @@ class Ticket(Generic[T]):
             raise self._failure
         return cast(T, self._answer)
 
-    async def wait(self, cancelled: BaseException | None = None) -> T:
+    async def wait(self) -> T:
         """Wait for the answer, through a cancellation too: whoever asked learns what has become of it.
 
         A scope's cancellation comes back at the next moment at which its task waits. An asyncio task that was
         cancelled by itself, not by a scope, is cancelled in the end, because of the error if there was one.
-        cancelled: such a cancellation that came before.
         """
+        cancelled: BaseException | None = None
         if not self.done:
             event = self._event()
             try:
                 # A shield costs as much as all the rest, and is seldom needed.
                 await event.wait()
             except anyio.get_cancelled_exc_class() as cancellation:
-                cancelled = cancelled or of_task(cancellation)
+                cancelled = of_task(cancellation)
                 with anyio.CancelScope(shield=True):
                     while not self.done:
                         try:

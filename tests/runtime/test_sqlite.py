@@ -382,10 +382,9 @@ def transactions(path: Path) -> int:
     return sum(frame[8:16] == salt and frame[4:8] != bytes(4) for frame in frames)
 
 
-@pytest.mark.parametrize("durable", ["normal", "full"])
-async def test_appends_of_one_moment_share_a_transaction(tmp_path: Path, durable: Literal["normal", "full"]) -> None:
+async def test_appends_that_wait_for_the_disk_at_one_moment_share_a_transaction(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
-    async with SqliteLog(path, durable=durable) as log:
+    async with SqliteLog(path, durable="full") as log:
         await log.append("s", [said(0)])
         before = transactions(path)
         async with anyio.create_task_group() as group:
@@ -395,6 +394,22 @@ async def test_appends_of_one_moment_share_a_transaction(tmp_path: Path, durable
         # Mostly two, as the first goes ahead before anybody can know that others are coming; more when the machine
         # is so busy that a moment takes long.
         assert before < transactions(path) <= before + 40
+
+
+async def test_several_streams_are_appended_to_in_one_transaction_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    async with SqliteLog(path, max_bytes=400_000) as log:
+        await log.append("s", [said(0)])
+        before = transactions(path)
+        await log.append_together([("a", [said(1)], 0), ("b", [said(2), said(3)], 0), ("s", [said(4)], 1)])
+        assert transactions(path) == before + 1
+        assert [at for at, _ in await log.read("b")] == [1, 2]
+        assert [record for _, record in await log.read("s")] == [said(0), said(4)]
+        with pytest.raises(LogError, match="cannot grow"):
+            await log.append_together([("a", [said(5)], 1), ("b", [said(6, text="long " * 200_000)], 2)])
+        assert len(await log.read("a")) == 1
+        with pytest.raises(LogConflict):
+            await log.append_together([("a", [said(7)], 5), ("b", [said(8)], 2)])
 
 
 async def test_appends_that_are_many_or_large_are_written_by_the_thread_without_loss(tmp_path: Path) -> None:
