@@ -50,12 +50,17 @@ class Options:
     stream: bool = False
 
 
+DEFAULTS = Options()
+
+
 def sort(given: Mapping[str, Any]) -> Options:
     """Sort keywords into options.
 
     Raises ConfigurationError for an unknown one, naming the nearest that exists, and for one that is given twice;
     ValidationError for a value that cannot be.
     """
+    if not given:
+        return DEFAULTS
     options: dict[str, Any] = {}
     for word, value in given.items():
         name = ALIASES.get(word, word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from phalanx.errors import AccessDenied
@@ -38,11 +39,7 @@ class Role(Data):
         """A role from its name: a built-in one, or a worker's with that name. Raises ValueError for an empty name."""
         if isinstance(role, Role):
             return role
-        name = role.strip()
-        if not name:
-            raise ValueError("a role needs a name, e.g. Agent('coder') or Agent(role='Frontend developer')")
-        key = name.lower().replace("_", " ").replace("-", " ")
-        return BUILT_IN.get(key) or cls(name=name, kind=_kind_in(key))
+        return _named(role)
 
     @property
     def described_duty(self) -> str:
@@ -101,6 +98,15 @@ _KINDS: dict[str, Kind] = {kind: kind for kind in DUTIES}
 _KINDS |= {"reviewer": "critic", "manager": "lead", "supervisor": "lead", "developer": "coder"}
 # Not validated: that would build the validator when the package is imported, at a fifth of what importing it costs.
 BUILT_IN: dict[str, Role] = {name: Role.model_construct(name=name, kind=kind) for name, kind in _KINDS.items()}
+
+
+@lru_cache(1024)
+def _named(role: str) -> Role:
+    name = role.strip()
+    if not name:
+        raise ValueError("a role needs a name, e.g. Agent('coder') or Agent(role='Frontend developer')")
+    key = name.lower().replace("_", " ").replace("-", " ")
+    return BUILT_IN.get(key) or Role(name=name, kind=_kind_in(key))
 
 
 def _kind_in(name: str) -> Kind:
