@@ -134,6 +134,11 @@ class MemoryLog:
         self._closed = False
 
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
+        """Add records at the end of a stream, all or none, and return the position of the last one.
+
+        stream: its name. records: what to add. expect: the position at which the stream must end. Raises LogConflict
+        when it does not.
+        """
         held = self._streams.get(stream)
         if held is None:
             check_stream(stream)
@@ -149,24 +154,29 @@ class MemoryLog:
         return len(held)
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
+        """The records of a `stream` after a position (`after`), each with its own."""
         check_after(after)
         held = self._streams.get(stream, [])
         return [(at, held[at - 1]) for at in range(after + 1, len(held) + 1)]
 
     def watch(self, stream: str, after: int = 0) -> Watch:
+        """The records of a `stream` after a position (`after`), then each new one as it comes."""
         check_stream(stream)
         check_after(after)
         return Watch(after, partial(self.read, stream), lambda _: _MemoryBell(self._bells, stream, self._closed))
 
     async def streams(self, prefix: str = "") -> list[str]:
+        """The names of the streams that begin with `prefix`, sorted."""
         return sorted(name for name in self._streams if name.startswith(prefix))
 
     async def put(self, body: bytes) -> str:
+        """Keep a `body` and return the hash it is found by; the same body is kept once."""
         digest = hashlib.sha256(body).hexdigest()
         self._bodies.setdefault(digest, body)
         return digest
 
     async def get(self, digest: str) -> bytes:
+        """The body with the hash `digest`. Raises LogError when there is none."""
         try:
             return self._bodies[digest]
         except KeyError:
