@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
-from phalanx.errors import ConfigurationError, ToolNotFoundError
-from phalanx.messages import About, Message, Price, ToolCall, ToolResult
+from phalanx.errors import ConfigurationError
+from phalanx.messages import About, Message, Price
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.events import Token
 from phalanx.runtime.limits import Limits, as_limits
-from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.run import Listener
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
 
 from . import options as keywords
 from .card import card
-from .chat import reply, talk
+from .chat import Conversing
+from .equipment import Equipped
 from .loop import Turn
 from .memory import AgentMemory
 from .models.adjust import Streamed
@@ -31,15 +32,14 @@ from .result import AgentResult
 from .role import Role
 from .task import Context, Hooks, Task, hooks_of
 from .tools.box import ToolBox
-from .tools.use import Approver, use
+from .tools.use import Approver
 from .verbose import Verbose, log_level
 
 if TYPE_CHECKING:
-    from .models.provider import StreamChunk
     from .step_events import StepStream
 
 
-class Agent:
+class Agent(Conversing, Equipped):
     """One mind with a role.
 
     Making one does no I/O; it is reusable and may run many tasks at the same time.
@@ -244,57 +244,6 @@ class Agent:
                 if isinstance(event, Token):
                     yield event.text
 
-    @overload
-    async def chat(self, messages: str, **options: Any) -> AgentResult: ...
-    @overload
-    async def chat(self, messages: Sequence[Mapping[str, str] | Message], **options: Any) -> dict[str, Any]: ...
-    async def chat(self, messages: object, **options: Any) -> AgentResult | dict[str, Any]:
-        """Talk.
-
-        With text: go on with the conversation, which this agent keeps; returns the answer. With a list of messages
-        (role and content): answer that conversation without keeping anything; returns a dict with role, content,
-        usage, model and tool_calls. options: tools, output, limits, seed, run_id, on_event, as `run` has them. Raises
-        what `run` raises.
-        """
-        if isinstance(messages, str):
-            return await talk(self, messages, self._history, **options)
-        return await reply(self, messages, **options)
-
-    async def stream_chat(self, message: str, **options: Any) -> AsyncIterator[StreamChunk]:
-        """Go on with the conversation and give the answer in pieces; the last one is empty and says what it took.
-
-        message: what is said next. options: as in `chat`, without on_event. Raises what `run` raises.
-        """
-        from .models.provider import StreamChunk
-
-        async with self.chat_events(message, **options) as events:
-            async for event in events:
-                if isinstance(event, Token):
-                    yield StreamChunk(content=event.text)
-        said = events.result
-        yield StreamChunk(is_final=True, usage=said.usage, tool_calls=said.tool_calls, model=said.model)
-
-    def chat_events(self, message: str, **options: Any) -> EventStream[AgentResult]:
-        """Go on with the conversation and iterate over all events of that, as `stream_events` does of a task.
-
-        message: what is said next. options: as in `chat`, without on_event. `.result` is the answer; the iteration
-        raises what `run` raises, and then nothing is remembered.
-        """
-        return EventStream(
-            lambda listener: talk(self, message, self._history, on_event=listener, streaming=True, **options)
-        )
-
-    async def execute_tool(self, tool_name: str, **arguments: object) -> ToolResult:
-        """Use one of its tools directly.
-
-        tool_name: which. arguments: what it is called with, by name. Returns its result; when the tool fails, is not
-        approved, or cannot take these arguments, that has `error`. Raises ToolNotFoundError.
-        """
-        if tool_name not in self.tools.tools:
-            raise ToolNotFoundError(tool_name, tuple(self.tools.tools))
-        call = ToolCall(id="direct", tool_name=tool_name, parameters=arguments)
-        return await use(Run.open(self.name, limits=self.limits), self.tools.tools, call, self.approve)
-
     # -- what a team uses -----------------------------------------------------------------------------------------
 
     async def turn(
@@ -392,33 +341,7 @@ class Agent:
             self._lent = default, adjusted(default, price=self.price, retry=self.options.retry)
         return self._lent[1]
 
-    # -- history, tools, settings ---------------------------------------------------------------------------------
-
-    def reset(self) -> None:
-        """Forget the conversation kept by `chat`."""
-        self._history.clear()
-
-    def add_message(self, role: str, content: str) -> None:
-        """Add a message to the conversation kept by `chat`. Raises pydantic's ValidationError for an unknown role."""
-        self._history.append(Message.model_validate({"role": role, "content": content}))
-
-    def get_conversation_history(self) -> list[Message]:
-        """A copy of the conversation kept by `chat`."""
-        return list(self._history)
-
-    def register_tool(self, tool: object) -> None:
-        """Give it one more tool, in any form `tools=` takes."""
-        self.tools = self.tools.plus(tool)
-
-    register_toolset = register_tool
-
-    def unregister_tool(self, tool_name: str) -> None:
-        """Take the tool named `tool_name` away. Raises ToolNotFoundError."""
-        self.tools = self.tools.minus(tool_name)
-
-    def list_tools(self) -> list[str]:
-        """The names of its tools."""
-        return list(self.tools.tools)
+    # -- settings ----------------------------------------------------------------------------------------
 
     def set_system_prompt(self, prompt: str) -> None:
         """Replace its instructions by `prompt`."""

@@ -15,19 +15,18 @@ from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
 from phalanx.formations.base import Asking, FormationModel, Member
 from phalanx.formations.flat import Flat
 from phalanx.formations.team_run import TeamRun
-from phalanx.runtime.asked import check_asked, guarded
+from phalanx.runtime.asked import guarded
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
 from phalanx.runtime.human import Human
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log
-from phalanx.runtime.playback import Decision
-from phalanx.runtime.run import Listener, Run, new_run_id
+from phalanx.runtime.run import Listener, Run
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 
-from .again import go_another_way, go_on, play_back
+from .again import Recorded, fresh_id
 from .classic import Classic
 from .handle import RunHandle
 from .members import Who, listed, members_of, named
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 
-class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
+class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
     """Members in a formation.
 
     Making one does no I/O; it is reusable and may run many tasks at the same time. Members are agents, roles, whole
@@ -162,76 +161,6 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity):
         )
 
     execute = run
-
-    async def resume(
-        self,
-        run_id: str,
-        *,
-        log: Log | None = None,
-        limits: Limits | None = None,
-        decisions: Mapping[str, Decision] | None = None,
-        answers: Mapping[str, str] | None = None,
-        human: Human | None = None,
-        on_event: Listener | None = None,
-    ) -> TeamResult:
-        """Go on with a run that was interrupted, stopped or failed: calls that it finished are not made again.
-
-        The team must be the one that began the run, or forked it. run_id: of that run. log: where it was journaled
-        (default: the team's). limits: of the run from here on, what was spent before counts; those that are not given
-        stay as they were, `Limits(calls=None)` lifts one.
-        decisions: for tools that must not be repeated and whose end is unknown, by step key: "retry" or "skip".
-        answers: to the questions a paused run waits for, by their keys. human: as in `run`.
-        on_event: called with the recorded events first, then with new ones.
-
-        Calls whose failure left the run without an answer are tried again; other failed calls stand as they are.
-        Raises RunBusy when somebody works on the run, UncertainStep for such a tool without a decision,
-        ReplayDivergence when the team asks for something else than is recorded, LogError when there is no such run,
-        and what `run` raises.
-        """
-        return await go_on(
-            self, run_id, log, limits=limits, decisions=decisions, answers=answers, human=human,
-            listeners=guarded(on_event),
-        )  # fmt: skip
-
-    async def replay(self, run_id: str, *, log: Log | None = None, on_event: Listener | None = None) -> TeamResult:
-        """Play a recorded run back: no model and no tool is called, nothing is written, the result is the same.
-
-        run_id: of that run. log: where it was journaled (default: the team's). on_event: called with its events.
-
-        Raises ReplayDivergence when the team asks for something that is not recorded; LogError; and what the
-        recorded run raised.
-        """
-        return await play_back(self, run_id, log, listeners=guarded(on_event))
-
-    async def fork(
-        self,
-        run_id: str,
-        at: str,
-        *,
-        log: Log | None = None,
-        new_id: str | None = None,
-        limits: Limits | None = None,
-        decisions: Mapping[str, Decision] | None = None,
-        human: Human | None = None,
-        on_event: Listener | None = None,
-    ) -> TeamResult:
-        """A new run that has what a recorded one had done before the step `at` began, and goes on from there anew.
-
-        Fork with another team of the same name than the one that began the run, to see what another model, prompt or
-        member would have changed: what is recorded before `at` stands as it was. The new run can be resumed, replayed
-        and forked itself, by the team that forked it.
-        run_id: of the recorded run. at: the first step to make anew; one that a limit refused is a step too. log:
-        where it was journaled, and the new one is (default: the team's). new_id: the new run's id. limits: of the new
-        run; what it took over counts. decisions: as in `resume`, for tools that were under way at that moment. human:
-        as in `run`. on_event: called with the recorded events first, then with new ones.
-
-        Raises LogError when there is no such run or step, ConfigurationError for a team of another name or an id that
-        is taken, and what `run` raises.
-        """
-        return await go_another_way(
-            self, run_id, at, fresh_id(new_id), log, limits=limits, decisions=decisions, human=human,
-            listeners=guarded(on_event),
-        )  # fmt: skip
 
     def run_sync(self, task: Task | str, context: Context | None = None, **options: Any) -> TeamResult:
         """`run` for code that is not async; works inside a running event loop too, so in notebooks.
@@ -439,9 +368,3 @@ def formation_options(formation: object) -> tuple[str, ...]:
     """The names of a formation's options, for hints."""
     return (*getattr(type(formation), "model_fields", ()), *getattr(formation, "seats", ()),
             *getattr(formation, "optional_seats", ()))  # fmt: skip
-
-
-def fresh_id(run_id: str | None) -> str:
-    """A run's id: as given, or a new one. Raises ValidationError for one that is empty or cannot be printed."""
-    check_asked(0, run_id)
-    return run_id or new_run_id()
