@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -125,25 +126,29 @@ def krippendorff(ratings: Sequence[Sequence[float | str | None]], *, metric: str
     units = [[value for value in row if value is not None] for row in ratings]
     units = [row for row in units if len(row) > 1]
     values = [value for row in units for value in row]
-    apart = _squared if metric == "interval" else _differs
     if len(values) < 2:
         return None
-    expected = _disagreement(values, apart) / (len(values) - 1)
+    apart = _squares if metric == "interval" else _pairs_apart
+    expected = Fraction(apart(values), len(values) - 1)
     if expected == 0:
         return None
-    observed = sum((_disagreement(row, apart) / (len(row) - 1) for row in units), Fraction(0))
+    observed = sum((Fraction(apart(row), len(row) - 1) for row in units), Fraction(0))
     return float(1 - observed / expected)
 
 
-def _disagreement(values: Sequence[float | str], apart: Callable[[float | str, float | str], Fraction]) -> Fraction:
-    return 2 * sum((apart(a, b) for a, b in itertools.combinations(values, 2)), Fraction(0))
+def _pairs_apart(values: Sequence[float | str]) -> int | Fraction:
+    """How many ordered pairs of values differ."""
+    return len(values) ** 2 - sum(count**2 for count in Counter(values).values())
 
 
-def _differs(one: float | str, other: float | str) -> Fraction:
-    return Fraction(one != other)
+def _squares(values: Sequence[float | str]) -> int | Fraction:
+    """The squared differences of all ordered pairs of numbers: 2 (n sum of x^2 - (sum of x)^2), which is exact here."""
+    numbers = [_number(value) for value in values]
+    return 2 * (len(numbers) * sum(each * each for each in numbers) - sum(numbers) ** 2)
 
 
-def _squared(one: float | str, other: float | str) -> Fraction:
-    if isinstance(one, str) or isinstance(other, str):
-        raise ValidationError(f"{one!r} and {other!r} are not both numbers, which metric='interval' compares")
-    return (Fraction(one) - Fraction(other)) ** 2
+def _number(value: float | str) -> int | Fraction:
+    if isinstance(value, str):
+        raise ValidationError(f"{value!r} and what it stands with are not both numbers, which metric='interval' compares")
+    # Most marks are whole, and whole numbers add up much faster than fractions.
+    return int(value) if value == int(value) else Fraction(value)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
@@ -23,6 +22,7 @@ from .gather import Gathering
 from .judging import krippendorff
 from .team_run import Job, TeamRun
 from .voting import Ballot, Decision, Score
+from .voting.exact import ratio
 
 RUBRICS = (
     "Correctness: is what it says true, and does it follow?",
@@ -136,6 +136,10 @@ class _Session:
         keys = sorted(self.candidates)
         self.orders = (keys, keys[::-1])
         self.labels = [f"Candidate {at + 1}" for at in range(len(keys))]
+        # The candidates as prompts show them, in each order.
+        self.shown = [
+            fenced_all(zip(self.labels, [self.candidates[key] for key in order], strict=True)) for order in self.orders
+        ]
         self.said: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
         self.marks: dict[str, dict[int, dict[str, int]]] = {}
         self.last: dict[str, list[Outcome]] = {}
@@ -175,7 +179,6 @@ class _Session:
     def _prompt(self, at: int, order: int, chained: bool) -> Callable[[Mapping[str, Outcome]], str]:
         run, how = self.run, self.how
         rubric = how.rubrics[at] if at < len(how.rubrics) else run.members[at].role.described_duty
-        keys = self.orders[order]
 
         def told(done: Mapping[str, Outcome]) -> str:
             heard = list(self.said[order])
@@ -183,11 +186,9 @@ class _Session:
                 before = [done[f"{member.name} {order}"] for member in run.members[:at]]
                 heard += self._lines(before)
             discussion = run.prompts("panel_discussion", said=fenced_all(heard)) if heard else ""
-            texts = [self.candidates[key] for key in keys]
             return run.prompts(
-                "panel", task=self.text, rubric=rubric, discussion=discussion,
-                candidates=fenced_all(zip(self.labels, texts, strict=True)),
-            )  # fmt: skip
+                "panel", task=self.text, rubric=rubric, discussion=discussion, candidates=self.shown[order]
+            )
 
         return told
 
@@ -245,8 +246,7 @@ class _Session:
         """What the scores come to, averaged over both orders."""
         whole = {name: both for name, both in self.marks.items() if len(both) == 2}
         means = {
-            name: {key: Fraction(both[0][key] + both[1][key], 2) for key in self.orders[0]}
-            for name, both in whole.items()
+            name: {key: ratio(both[0][key] + both[1][key], 2) for key in self.orders[0]} for name, both in whole.items()
         }
         members = len(self.run.members)
         ballots = [Ballot(scores=means[each.name], voter=each.name) if each.name in means else None
@@ -254,7 +254,9 @@ class _Session:
         rule = Score(low=LOW, high=HIGH, quorum=self.how.needed(members), tie_break=())
         decision = rule.decide(ballots, seed=self.run.seed, eligible=members, candidates=self.orders[0])
         alpha = krippendorff(
-            [[float(given[key]) for given in means.values()] for key in self.orders[0]], metric="interval"
+            # Of the sums of both orders: alpha is the same at every scale.
+            [[both[0][key] + both[1][key] for both in whole.values()] for key in self.orders[0]],
+            metric="interval",
         )
         turned = sum(_best(both[0]) != _best(both[1]) for both in whole.values())
         agreed = "cannot be told" if alpha is None else f"is {alpha:.2f} (Krippendorff's alpha)"
