@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import builtins
 import math
-import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Literal, NoReturn, get_args
 
 import anyio
@@ -23,7 +22,8 @@ from phalanx import errors
 from phalanx.errors import LogError, PhalanxError, ReplayDivergence, UncertainStep, ValidationError
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
 
-from .codec import first_difference, request_fingerprint
+from .comparing import ANY_MODEL as ANY_MODEL
+from .comparing import compare
 from .events import (
     AnyEvent,
     BallotCast,
@@ -43,9 +43,6 @@ from .events import (
     TeamStarted,
 )
 from .forking import failed_calls, fork_point
-
-# The name of the model that stands in where a run is only played back and none is at hand.
-ANY_MODEL = "any model"
 
 Decision = Literal["retry", "skip"]
 # How often a step looks whether it is its turn before it goes ahead of one that nobody asks for any more.
@@ -174,7 +171,7 @@ class Playback:
         """
         started, finished = self.started.get(key), self.finished.get(key)
         if started is not None and started.seq > self._fork:
-            _compare(key, started, name, request)
+            compare(key, started, name, request)
         self._again(*self._starts.get(key, ()))
         if finished is None or finished.status == "cancelled":
             return await self._unfinished(key, name, idempotent)
@@ -392,37 +389,3 @@ def failure_of(finished: StepFinished) -> Exception:
         except TypeError:  # an exception that wants other arguments than a text
             return RuntimeError(text)
     return RuntimeError(text)
-
-
-def _compare(key: str, started: StepStarted, name: str, request: Request | ToolCall | str) -> None:
-    if name not in (started.name, ANY_MODEL):
-        raise ReplayDivergence(key, "name", started.name, name)
-    if started.request == request or started.request is request:
-        return
-    recorded, asked = request_fingerprint(started.request), request_fingerprint(request)
-    field = first_difference(recorded, asked)
-    if field is not None and isinstance(started.request, Request) and isinstance(request, Request):
-        plain, said = _without_marks(started.request), _without_marks(request)
-        field = first_difference(request_fingerprint(plain), request_fingerprint(said))
-    if field is not None:
-        raise ReplayDivergence(key, field, _shown(started.request, field), _shown(request, field))
-
-
-def _without_marks(request: Request) -> Request:
-    """A request in which the marks around data are all the same.
-
-    They are made of the data itself, so they say nothing new; where a log redacts, they are made of what it kept.
-    """
-    messages = [each.model_copy(update={"content": _MARK.sub(r"\1 id", each.content)}) for each in request.messages]
-    return replace(request, messages=tuple(messages))
-
-
-_MARK = re.compile(r'(</?data) id="[0-9a-f]{8}"')
-
-
-def _shown(request: Request | ToolCall | str, field: str) -> object:
-    """The value of a field of a request, as an error shows it."""
-    if isinstance(request, Request) and field.startswith("messages["):
-        at = int(field[9:-1])
-        return request.messages[at].content if at < len(request.messages) else None
-    return request if isinstance(request, str) else getattr(request, field, None)
