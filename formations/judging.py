@@ -149,6 +149,6 @@ def _squares(values: Sequence[float | str]) -> int | Fraction:
 
 def _number(value: float | str) -> int | Fraction:
     if isinstance(value, str):
-        raise ValidationError(f"{value!r} and what it stands with are not both numbers, which metric='interval' compares")
+        raise ValidationError(f"{value!r} and another are not both numbers, which metric='interval' compares")
     # Most marks are whole, and whole numbers add up much faster than fractions.
     return int(value) if value == int(value) else Fraction(value)
