@@ -46,6 +46,7 @@ async def compare(
     scorer: Scorer | str | None = None,
     limits: Limits | Mapping[str, float] | None = None,
     limits_each: Limits | Mapping[str, Limits] | None = None,
+    limits_attempt: Limits | Mapping[str, float] | None = None,
     repeats: int = 1,
     seed: int = 0,
     engine: Engine | str | None = None,
@@ -61,13 +62,14 @@ async def compare(
     systems: by name: agents, teams, Recorded answers, or async functions of a Task that give text. tasks: a TaskSet,
     or what `TaskSet.of` takes. scorer: what an answer is worth, or its name (default: as each item asks).
     limits: of the whole suite, what a call before this one spent included. limits_each: the same for single systems,
-    for all alike or by name. repeats: how often each item is done; each repeat has a seed of its own. seed: of all
-    chance. engine: where the work is done: "local", "dask", "ray", or an engine. concurrency: attempts at the same
-    time. log: where results and runs are kept: a log, the path of an SQLite file, or a Postgres address. With one, a
-    call with the same name goes on: what is finished is not done again, and what was interrupted goes on from its
-    journal. baselines: for each team, its best single member and sample-and-vote at equal calls, tokens and money;
-    True for all, False for none, or the names "single", "calls", "tokens", "usd". margin: the smallest difference that
-    matters. name: what it is called. on_progress: called after each attempt.
+    for all alike or by name. limits_attempt: of each single attempt; one that it ends is a result, with what it has
+    paid for. repeats: how often each item is done; each repeat has a seed of its own. seed: of all chance. engine:
+    where the work is done: "local", "dask", "ray", or an engine. concurrency: attempts at the same time. log: where
+    results and runs are kept: a log, the path of an SQLite file, or a Postgres address. With one, a call with the same
+    name goes on: what is finished is not done again, and what was interrupted goes on from its journal. baselines: for
+    each team, its best single member and sample-and-vote at equal calls, tokens and money; True for all, False for
+    none, or the names "single", "calls", "tokens", "usd". margin: the smallest difference that matters. name: what it
+    is called. on_progress: called after each attempt, and after many at once of recorded answers.
 
     Each result is durable before it counts. A failed attempt scores 0 and stays; one that a limit of the suite did not
     let finish is not run, and `stopped` says which limit.
@@ -77,9 +79,9 @@ async def compare(
     """
     items = tasks if isinstance(tasks, TaskSet) else TaskSet.of(name, tasks)
     score, scored_by = _scorer(scorer, items)
-    whole, each = as_limits(limits), _limits_each(limits_each, systems)
+    whole, each, single = as_limits(limits), _limits_each(limits_each, systems), as_limits(limits_attempt)
     wanted = chosen(baselines)
-    _check(systems, whole, each, repeats, margin, name)
+    _check(systems, (whole, single, *each.values()), repeats, margin, name)
     own_engine = not hasattr(engine, "map")
     works = engine_named(engine or "local", concurrency=concurrency) if own_engine else engine  # type: ignore[arg-type]
     if not own_engine and concurrency is not None:
@@ -99,7 +101,7 @@ async def compare(
                 margin=margin, skipped_rows=len(items.skipped), version=_version(), commit=_commit(),
                 started=time.time(),
             ),
-            Store(held, name), score, works, whole, each, where, on_progress,  # type: ignore[arg-type]
+            Store(held, name), score, works, whole, each, single, where, on_progress,  # type: ignore[arg-type]
         )  # fmt: skip
         return await _Course(matrix, given, wanted, scored_by).run()
     finally:
@@ -255,8 +257,7 @@ def _limits_each(given: Limits | Mapping[str, Limits] | None, systems: Mapping[s
 
 
 def _check(
-    systems: Mapping[str, Comparable], limits: Limits | None, each: Mapping[str, Limits], repeats: int, margin: float,
-    name: str,
+    systems: Mapping[str, Comparable], limits: Iterable[Limits | None], repeats: int, margin: float, name: str
 ) -> None:  # fmt: skip
     if not systems:
         raise ValidationError("there is nothing to compare: give at least one system")
@@ -266,7 +267,7 @@ def _check(
         raise ValidationError(f"margin={margin!r} must be between 0 and 1, e.g. 0.02 for two points")
     if not isinstance(name, str) or not name.strip():
         raise ValidationError("a comparison needs a name")
-    for given in (limits, *each.values()):
+    for given in limits:
         if given is not None and given.depth is not None:
             raise ValidationError("depth belongs to a team: give it in the limits of the team, not of the suite")
 
@@ -290,7 +291,8 @@ def _where(log: object, held: Log | None) -> str:
 
 def _money(matrix: Matrix) -> Limits | None:
     """The limits with money in them, if any have."""
-    return next((each for each in (matrix.limits, *matrix.limits_each.values()) if each and each.usd is not None), None)
+    every = (matrix.limits, matrix.limits_attempt, *matrix.limits_each.values())
+    return next((each for each in every if each and each.usd is not None), None)
 
 
 def _version() -> str:

@@ -22,7 +22,7 @@ from .heap import settled
 from .job import STUCK, SUITE, Fence, Job, NotRun
 from .judging import Judge
 from .progress import Count, Progress, Told
-from .purse import Purse, as_limits
+from .purse import Purse, as_limits, tighter
 from .record import Attempt, Comparison
 from .scoring import Scorer, compares
 from .store import AttemptKept, Key, Store, run_id_of
@@ -38,8 +38,9 @@ AT_ONCE = 64
 class Matrix:
     """Systems × items × repeats, and what becomes of them.
 
-    limits, limits_each: of all of it, and of single systems by name. where: for engines with other processes, the path
-    or address of the log. sampled_from: the member that a baseline samples, by the baseline's name.
+    limits, limits_each, limits_attempt: of all of it, of single systems by name, and of each single attempt. where: for
+    engines with other processes, the path or address of the log. sampled_from: the member that a baseline samples, by
+    the baseline's name.
 
     stopped says which limit ended all of it; broken is what the scorer failed with; closed the systems whose own limit
     was reached, with the words for it; stuck the attempts that cannot go on from their journals.
@@ -51,6 +52,7 @@ class Matrix:
     engine: Engine
     limits: Limits | None = None
     limits_each: Mapping[str, Limits] = field(default_factory=dict)
+    limits_attempt: Limits | None = None
     where: str = ""
     told: Told | None = None
     sampled_from: dict[str, Single] = field(default_factory=dict)
@@ -209,7 +211,7 @@ class Matrix:
         for item, repeat in self._cells():
             if not self._is_open(entrant):
                 return
-            job = Job(entrant, item, repeat, self.comparison.seed)
+            job = Job(entrant, item, repeat, self.comparison.seed, self.limits_attempt)
             if self.store.finished(job.key) is not None:
                 continue
             if entrant.budget is None:
@@ -227,7 +229,7 @@ class Matrix:
         if spent is None or amount is None:
             return None
         held = replace(entrant, team=sampled(single, budget, amount))
-        return replace(job, entrant=held, limits=budget.limits(spent.usage))
+        return replace(job, entrant=held, limits=tighter(budget.limits(spent.usage), self.limits_attempt))
 
     # -- in other processes ----------------------------------------------------------------------------------------
 

@@ -76,5 +76,17 @@ def as_limits(*shares: Amounts) -> Limits | None:
     return Limits.model_validate(given) if given else None
 
 
+def tighter(one: Limits | None, other: Limits | None) -> Limits | None:
+    """The smaller of two limits in everything that either limits; None when neither does.
+
+    one, other: the limits.
+    """
+    if one is None or other is None:
+        return one or other
+    given = [each.model_dump(exclude_none=True) for each in (one, other)]
+    least = {name: min(each[name] for each in given if name in each) for name in {**given[0], **given[1]}}
+    return Limits.model_validate(least)
+
+
 def _whole(amount: float) -> float:
     return amount if math.isinf(amount) else float(int(amount))

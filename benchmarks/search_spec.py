@@ -23,7 +23,8 @@ from phalanx.teams.form import AnyFormation, AnyMember
 from phalanx.teams.team import AgentTeam
 
 from .search_grid import grid, name_of
-from .spec import BenchSpec, SystemSpec, open_spec
+from .spec import BenchSpec, open_spec
+from .spec_forms import SystemSpec
 from .systems import alone
 from .tasks import TaskSet
 
@@ -33,7 +34,8 @@ class SearchSpec(BenchSpec):
 
     members: who is put into formations. formations: what is tried (default: the usual ones for so many members).
     systems: whole teams that are tried too, by name. held_out, reserve, alpha: as `search` has them. limits: its
-    budget. The rest is as in a benchmark's file, except limits_each and baselines, which a search has no use for.
+    budget. The rest is as in a benchmark's file, except limits_each, limits_attempt and baselines, which a search has
+    no use for.
     """
 
     members: list[AnyMember] = Field(min_length=1)
@@ -45,7 +47,7 @@ class SearchSpec(BenchSpec):
 
     @model_validator(mode="after")
     def _has_no_other(self) -> Self:
-        for name in ("limits_each", "baselines"):
+        for name in ("limits_each", "limits_attempt", "baselines"):
             if name in self.model_fields_set:
                 raise ValueError(f"a search has no {name}: it has one budget, and the single agent is always in it")
         for each in self.members:
@@ -95,6 +97,8 @@ def load_search(path: str | Path, *, skip_bad: bool = False, simulate: bool = Fa
         if not isinstance(system, AgentTeam) or system.formation is alone:
             line = opened.document.line_of(("systems", name))
             problem = f"{name!r} is one agent; a search tries each member alone anyway"
+            if not isinstance(system, AgentTeam):
+                problem = f"{name!r} is no team; a search needs members that it can ask"
             raise SpecError(problem, file=opened.document.file, line=line, where=f"systems.{name}")
         formations[name] = system
     return SearchFile(opened.name, spec, opened.tasks, members, opened.model, formations, opened.made_up)

@@ -11,7 +11,7 @@ limits: {usd: 5}
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import pydantic
 from pydantic import Field, field_validator, model_validator
 
-from phalanx.agents.models.recorded import RecordedModel, Said
+from phalanx.agents.models.recorded import RecordedModel
 from phalanx.agents.models.simulated import SimulatedModel
-from phalanx.errors import SpecError, ValidationError
+from phalanx.errors import ConfigurationError, PhalanxError, SpecError, ValidationError
 from phalanx.messages import Data
 from phalanx.runtime.limits import Limits
 from phalanx.settings import nearest
@@ -35,101 +35,25 @@ from .baselines import chosen
 from .generate.catalogue import generate
 from .hubs import from_dataset
 from .judge_spec import JudgeSpec
+from .made_up import simulated_answers
 from .readers import Columns, read_tasks
 from .scoring import named
+from .spec_forms import (
+    ColumnSpec,
+    GeneratedSpec,
+    HubSpec,
+    RecordedSpec,
+    RecordedVoteSpec,
+    SimulateSpec,
+    SystemSpec,
+    TaskSpec,
+)
+from .spec_records import Records
 from .systems import Comparable, team_of, with_model
 from .tasks import TaskSet
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-
-class ColumnSpec(Data):
-    """Which column of a row holds what; None takes the usual names."""
-
-    question: str | None = None
-    gold: str | None = None
-    id: str | None = None
-    cluster: str | None = None
-    choices: str | None = None
-    difficulty: str | None = None
-    scorer: str | None = None
-
-
-class GeneratedSpec(Data):
-    """A generated task set: its kind, how many items, their seed, one difficulty (1 to 5) or all in turn."""
-
-    kind: str
-    n: int = Field(default=100, ge=1)
-    seed: int = 0
-    difficulty: int | None = None
-
-
-class HubSpec(Data):
-    """A data set of the Hugging Face hub; fix the revision to have the same questions tomorrow."""
-
-    name: str
-    split: str = "test"
-    config: str | None = None
-    revision: str | None = None
-
-
-class TaskSpec(Data):
-    """Where the questions come from: a file, a generator or a hub, exactly one of them.
-
-    columns: which column holds what. sample: at most so many of them, drawn by the benchmark's seed.
-    """
-
-    file: str | None = None
-    generated: GeneratedSpec | None = None
-    hub: HubSpec | None = None
-    columns: ColumnSpec = ColumnSpec()
-    sample: int | None = Field(default=None, ge=1)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> TaskSpec:
-        if sum(each is not None for each in (self.file, self.generated, self.hub)) != 1:
-            raise ValueError("tasks come from one of file, generated and hub")
-        return self
-
-
-class SimulateSpec(Data):
-    """Members without a model of their own are simulated: what they know and how they take the work of others.
-
-    The fields are those of SimulatedModel that a file can hold.
-    """
-
-    skill: float | dict[str, float] = 0.6
-    correlation: float = 0.0
-    distractor: float | None = None
-    revise_right: float = 0.0
-    revise_wrong: float = 0.0
-    stubbornness: float = 0.0
-    sycophancy: float = 0.0
-    judge_skill: float = 0.8
-    abstain: float = 0.0
-    unparseable: float = 0.0
-    output_tokens: int | None = None
-    seed: int = 0
-
-
-class RecordedSpec(Data):
-    """Members without a model of their own give recorded answers: files of JSON lines, as RecordedModel reads them.
-
-    say, parsed, members: as there.
-    """
-
-    files: list[str] = Field(min_length=1)
-    say: Said = "text"
-    parsed: str = "parsed"
-    members: dict[str, str] = {}
-
-
-class SystemSpec(Data):
-    """A system: an agent, or a team, here or in a file of its own (a path)."""
-
-    agent: MemberSpec | None = None
-    team: TeamSpec | str | None = None
 
 
 class BenchSpec(Data):
@@ -138,7 +62,7 @@ class BenchSpec(Data):
     name: default, the file's. tasks: where questions come from. systems: what is compared, by name. scorer: exact,
     numeric, choice, set, regex or code (default: as each item asks), or a judge. model: for members that have none of
     their own; or simulate, or recorded. repeats, seed, limits, limits_each, baselines, margin, concurrency: as
-    `compare` has them.
+    `compare` has them, and limits_attempt, which hold for each single attempt.
     """
 
     name: str | None = None
@@ -152,6 +76,7 @@ class BenchSpec(Data):
     seed: int = 0
     limits: Limits | None = None
     limits_each: dict[str, Limits] = {}
+    limits_attempt: Limits | None = None
     baselines: bool | list[str] = True
     margin: float = Field(default=0.02, gt=0, lt=1)
     concurrency: int | None = Field(default=None, ge=1)
@@ -163,18 +88,21 @@ class BenchSpec(Data):
             named(scorer)
         return scorer
 
+    @field_validator("baselines")
+    @classmethod
+    def _exist(cls, baselines: bool | list[str]) -> bool | list[str]:
+        chosen(baselines)
+        return baselines
+
     @model_validator(mode="after")
     def _fits(self) -> BenchSpec:
         if sum(each is not None for each in (self.model, self.simulate, self.recorded)) > 1:
             raise ValueError("members without a model of their own get one of model, simulate and recorded, not two")
-        chosen(self.baselines)
-        for name in self.limits_each:
-            if name not in self.systems:
-                raise ValueError(f"limits_each: there is no system {name!r}{nearest(name, self.systems)}")
         return self
 
 
 S = TypeVar("S", bound=BenchSpec)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -229,10 +157,19 @@ def open_spec(path: str | Path, form: type[S], *, skip_bad: bool, simulate: bool
     here = file.parent
     tasks = _at(document, ("tasks",), lambda: _tasks(spec, here, skip_bad))
     made_up = spec.simulate is not None or (simulate and spec.model is None and spec.recorded is None)
-    model = _model(spec, here, tasks, made_up)
+    part = next((each for each in ("simulate", "recorded") if each in document.value), "model")
+    model = _at(document, (part,), lambda: _model(spec, here, tasks, made_up))
     systems: dict[str, Comparable] = {}
+    records = Records(here, spec.recorded)
     for name, each in spec.systems.items():
-        systems[name] = _at(document, ("systems", name), lambda each=each: _system(each, here, model))
+
+        def make(each: SystemSpec = each) -> Comparable:
+            if each.recorded is not None:
+                return records.system(each.recorded, tasks)
+            return _system(each, here, model)
+
+        # Members of one name, or an empty seat: what is wrong with a team is wrong with the file.
+        systems[name] = _at(document, ("systems", name), make, also=ConfigurationError)
     return Opened(spec.name or file.stem, spec, document, tasks, model, systems, made_up)
 
 
@@ -241,9 +178,15 @@ def _spec(document: Place, form: type[S]) -> S:
     if not isinstance(value, dict):
         needed = " and ".join(repr(name) for name, field in form.model_fields.items() if field.is_required())
         raise SpecError(f"a benchmark's file holds a mapping with {needed}", file=document.file, line=1)
-    for name, each in (value.get("systems") or {}).items() if isinstance(value.get("systems"), dict) else ():
+    systems: Mapping[object, object] = given if isinstance(given := value.get("systems"), dict) else {}
+    for name, each in systems.items():
         if isinstance(each, dict):
             _check_system(document, str(name), each)
+    for name in limited if isinstance(limited := value.get("limits_each"), dict) else ():
+        if name not in systems:
+            problem = f"there is no system {name!r}{nearest(str(name), map(str, systems))}"
+            where = ("limits_each", name)
+            raise SpecError(problem, file=document.file, line=document.line_of(where), where=f"limits_each.{name}")
     if isinstance(judge := value.get("scorer"), dict):
         # By itself: what is wrong in it is not that it is no name of a scorer.
         try:
@@ -259,12 +202,12 @@ def _spec(document: Place, form: type[S]) -> S:
 
 def _check_system(document: Place, name: str, given: Mapping[str, Any]) -> None:
     """Look at a system by itself, so that what is wrong in a team is told as it is for a team's own file."""
-    if ("agent" in given) == ("team" in given):
+    if sum(each in given for each in SystemSpec.model_fields) != 1:
         raise SpecError(
-            "a system is one of agent and team", file=document.file, line=document.line_of(("systems", name)),
+            "a system is one of agent, team and recorded", file=document.file, line=document.line_of(("systems", name)),
             where=f"systems.{name}",
         )  # fmt: skip
-    for field, form in (("team", TeamSpec), ("agent", MemberSpec)):
+    for field, form in (("team", TeamSpec), ("agent", MemberSpec), ("recorded", RecordedVoteSpec)):
         inner = given.get(field)
         if isinstance(inner, dict):
             try:
@@ -295,6 +238,8 @@ def _mistake(errors: Sequence[ErrorDetails], document: Place, form: type[BenchSp
         problem = f"there is no field {field!r}{nearest(field, beside.model_fields)}"
     elif told["type"] == "missing":
         problem = f"the field {field!r} is missing"
+    elif told["type"] == "too_short" and not told.get("input"):
+        problem = "there is nothing in it; give at least one"
     elif told["type"] == "value_error":
         problem = told["msg"].replace("Value error, ", "")
     else:
@@ -303,13 +248,15 @@ def _mistake(errors: Sequence[ErrorDetails], document: Place, form: type[BenchSp
     return SpecError(problem, file=document.file, line=document.line_of(path), where=where)
 
 
-def _at(document: Place, path: tuple[str, ...], make: Any) -> Any:
-    """What `make` gives; an error of it that names no place gets this one."""
+def _at(
+    document: Place, path: tuple[str, ...], make: Callable[[], T], *, also: type[PhalanxError] = ValidationError
+) -> T:
+    """What `make` gives; an error of it that names no place gets this one. also: another kind of error that does."""
     try:
         return make()
     except SpecError:
         raise
-    except ValidationError as problem:
+    except (ValidationError, also) as problem:
         where = ".".join(path)
         raise SpecError(str(problem), file=document.file, line=document.line_of(path), where=where) from problem
 
@@ -341,32 +288,6 @@ def _model(spec: BenchSpec, here: Path, tasks: TaskSet, made_up: bool) -> object
         options = (spec.simulate or SimulateSpec()).model_dump()
         return SimulatedModel(answers=simulated_answers(tasks), **options)
     return spec.model
-
-
-def simulated_answers(tasks: TaskSet) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """What simulated members choose among, by item: the right answer and three that suggest themselves.
-
-    Raises ValidationError for an item whose right answer cannot be said in a word: several, tests, or none.
-    """
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for item in tasks:
-        gold = item.gold
-        if gold is None or isinstance(gold, tuple) or item.scorer == "code":
-            raise ValidationError(f"item {item.id!r} cannot be answered by simulated members: it has no single answer")
-        found[item.id] = (str(gold), (str(gold), *_others(gold, item.choices)))
-    return found
-
-
-def _others(gold: str | int | float | bool, choices: Sequence[str]) -> list[str]:
-    if choices:
-        letters = [chr(ord("A") + at) for at in range(len(choices))]
-        known = letters if str(gold) in letters else list(choices)
-        return [each for each in known if each != str(gold)]
-    if isinstance(gold, bool):
-        return [str(not gold)]
-    if isinstance(gold, int | float):
-        return [str(gold + 1), str(gold - 1), str(gold + 10)]
-    return [f"not {gold}", f"{gold} or so", "something else"]
 
 
 def _system(spec: SystemSpec, here: Path, model: object) -> Comparable:

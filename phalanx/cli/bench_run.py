@@ -85,8 +85,8 @@ def _run(
     def work() -> Awaitable[Comparison]:
         return compare(
             bench.systems, bench.tasks, scorer=scorer, limits=limits, limits_each=bench.spec.limits_each,
-            repeats=bench.spec.repeats, seed=bench.spec.seed, engine=order.engine,
-            concurrency=order.concurrency or bench.spec.concurrency, log=log,
+            limits_attempt=bench.spec.limits_attempt, repeats=bench.spec.repeats, seed=bench.spec.seed,
+            engine=order.engine, concurrency=order.concurrency or bench.spec.concurrency, log=log,
             baselines=bench.spec.baselines if order.baselines else False, margin=bench.spec.margin,
             name=name, on_progress=view.told,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from phalanx.agents.agent import Agent
 from phalanx.benchmarks import summary
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.generate.catalogue import generate
-from phalanx.benchmarks.spec import simulated_answers
+from phalanx.benchmarks.made_up import simulated_answers
 from phalanx.benchmarks.summary import Summary
 from phalanx.benchmarks.wording import percent, percents
 from phalanx.teams.team import AgentTeam
