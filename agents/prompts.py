@@ -260,21 +260,26 @@ SLOTS: dict[str, str] = {
 class Prompts:
     """The slots, with a user's own in place of the built-in ones where given.
 
-    Raises ValidationError for a slot that does not exist, or that asks for a value its place does not have.
+    Raises ValidationError for a slot that does not exist, or that asks for a value its place does not have, and for a
+    text that is none. An empty text leaves its place empty.
     """
 
     def __init__(self, overrides: Mapping[str, str] | None = None) -> None:
+        if overrides is not None and not isinstance(overrides, Mapping):
+            raise ValidationError(f"prompts is a mapping of slots to texts, not {type(overrides).__name__}")
         self.overrides = dict(overrides or {})
         for slot, text in self.overrides.items():
             if slot not in SLOTS:
-                raise ValidationError(f"there is no prompt slot {slot!r}{nearest(slot, SLOTS)}")
+                raise ValidationError(f"there is no prompt slot {slot!r}{nearest(str(slot), SLOTS)}")
+            if not isinstance(text, str):
+                raise ValidationError(f"the text of prompt slot {slot!r} is text, not {type(text).__name__}")
             if strange := _fields(text) - _fields(SLOTS[slot]):
                 there = ", ".join(sorted(_fields(SLOTS[slot]))) or "none"
                 raise ValidationError(f"prompt slot {slot!r} has no value {sorted(strange)[0]!r}; it has: {there}")
 
     def __call__(self, slot: str, **values: str) -> str:
         """The text of a slot with its values filled in; braces inside values are left alone."""
-        return (self.overrides.get(slot) or SLOTS[slot]).format(**values)
+        return self.overrides.get(slot, SLOTS[slot]).format(**values)
 
     def over(self, base: Prompts) -> Prompts:
         """These slots, and those of `base` where these have none of their own."""

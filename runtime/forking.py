@@ -34,7 +34,7 @@ def copied(events: Sequence[AnyEvent], at: str, start: RunStarted) -> list[objec
     before = _beginning(events, at)
     if before is None:
         steps = list(dict.fromkeys(each.key for each in events if isinstance(each, StepStarted | StepFinished)))
-        hint = nearest(at, steps) or (
+        hint = nearest(str(at), steps) or (
             f"; its steps begin with: {', '.join(steps[:5])}, …" if steps else "; it has none"
         )
         raise LogError(f"run {start.forked_from!r} has no step {at!r}{hint}")

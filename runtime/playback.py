@@ -84,6 +84,8 @@ class Playback:
         only: bool = False,
         decisions: Mapping[str, Decision] | None = None,
     ) -> None:
+        if decisions is not None and not isinstance(decisions, Mapping):
+            raise ValidationError(f"decisions is a mapping of steps' keys to decisions, not {type(decisions).__name__}")
         self.only, self.decisions = only, dict(decisions or {})
         self.records = records
         self.events: list[AnyEvent] = [record for record in records if isinstance(record, get_args(AnyEvent))]

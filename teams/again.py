@@ -20,6 +20,7 @@ from phalanx.runtime.run import Listener, new_run_id
 
 from .answering import check_answers
 from .begun import check_team, naming_what_differs
+from .given import check_human, check_log
 from .result import TeamResult
 from .running import Facts, facts_of, perform, roster, spec_in
 
@@ -55,6 +56,7 @@ class Recorded:
         another team, ReplayDivergence when it asks for something else than is recorded, LogError when there is no such
         run, ValidationError for an answer to no open question, and what `run` raises.
         """
+        check_human(human)
         team, listeners = _team(self), guarded(on_event)
         given, journal = as_limits(limits), _log(team, log)
         # Held before it is read: whoever worked on it until now has written all there will be.
@@ -110,6 +112,7 @@ class Recorded:
         Raises LogError when there is no such run or step, ConfigurationError for a team of another name or an id that
         is taken, and what `run` raises.
         """
+        check_human(human)
         team, fresh, listeners = _team(self), fresh_id(new_id), guarded(on_event)
         given, journal = as_limits(limits), _log(team, log)
         whole = Playback(await _records(journal, run_id), only=True)
@@ -152,7 +155,8 @@ def _limits_of(events: list[AnyEvent]) -> Facts:
 
 
 def _log(team: AgentTeam, log: Log | None) -> Log:
-    journal = log or team.log
+    check_log(log)
+    journal = team.log if log is None else log
     if journal is None:
         raise ConfigurationError("there is no log to read the run from; give log=…, or a team with log=…")
     return journal

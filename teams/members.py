@@ -74,6 +74,8 @@ def named(name: str, whose: str = "member") -> str:
 
     whose: a "member" or a "team". Raises ConfigurationError when it is empty, ValidationError when it cannot.
     """
+    if not isinstance(name, str):
+        raise ValidationError(f"a {whose}'s name is text, not {type(name).__name__}: {name!r}")
     if "/" in name:
         raise ValidationError(f"a {whose}'s name must not hold '/': {name!r}; give name=…")
     if not name.strip():

@@ -28,6 +28,7 @@ from phalanx.settings import nearest
 
 from .again import Recorded, fresh_id
 from .classic import Classic
+from .given import check_board, check_human, check_log
 from .handle import RunHandle
 from .members import Who, listed, members_of, named
 from .opportunity import Opportunity
@@ -119,6 +120,8 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
             self.formation.check(self.members)
         elif not self.members:
             raise ConfigurationError("a team needs at least one member")
+        check_board(board)
+        check_log(log)
         self.board, self.log = board, log
         self._model: Model | None = None if model is None else resolve(model)
 
@@ -148,7 +151,8 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         "stopped". Raises TeamError, which carries the result with all that was paid for, when there is no answer;
         ConfigurationError and ValidationError before anything is spent.
         """
-        journal = log or self.log
+        check_human(human)
+        journal = self._journal(log)
         return await perform(
             self,
             Task.of(task, context),
@@ -193,7 +197,8 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         members; so does letting go of a stream that was not entered. Takes and raises what `run` does.
         """
 
-        name, job, journal = fresh_id(run_id), Task.of(task, context), log or self.log
+        check_human(human)
+        name, job, journal = fresh_id(run_id), Task.of(task, context), self._journal(log)
 
         async def work(listener: Listener) -> TeamResult:
             return await perform(self, job, limits, seed, name, journal, (listener,), streaming=True, human=human)
@@ -216,7 +221,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         entered (`async with`), iterated over, or awaited: `handle = await team.start(…)`; whoever does not enter it
         cancels it or waits for its end.
         """
-        name, job, journal = fresh_id(run_id), Task.of(task, context), log or self.log
+        name, job, journal = fresh_id(run_id), Task.of(task, context), self._journal(log)
 
         async def work(listener: Listener, human: Human) -> TeamResult:
             return await perform(self, job, limits, seed, name, journal, (listener,), streaming=True, human=human)
@@ -345,6 +350,10 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
     def __repr__(self) -> str:
         who = ", ".join(f"{each.name} ({each.seat})" if each.seat else each.name for each in self.members)
         return f"AgentTeam({self.name!r}, {self.formation!r}, members=[{who}])"
+
+    def _journal(self, log: Log | None) -> Log | None:
+        check_log(log)
+        return self.log if log is None else log
 
     @property
     def own_model(self) -> Model | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from phalanx import (
     Flat,
     Formation,
     Limits,
+    MemoryLog,
     PhalanxError,
     Role,
     SpecError,
+    SqliteLog,
     Task,
     ValidationError,
 )
 from phalanx.agents.models.offline import FunctionModel, ScriptedModel
-from phalanx.errors import ToolNotFoundError
+from phalanx.errors import LogError, ToolNotFoundError
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.teams.spec import load_team, parse_team
 from tests.recording import Recording
@@ -66,6 +69,13 @@ ANY_AGENT: Any = Agent
         (lambda: ANY.pipeline(["a"], validators={"a": "no function"}), "must be a function"),
         (lambda: ANY.debate(["a", "b"], topology="rign"), "topology"),
         (lambda: ANY.flat(["a"], nmae="x"), "nmae"),
+        (lambda: ANY.flat(["a"], name=3), "a team's name is text, not int: 3"),
+        (lambda: ANY.flat(["a"], log="runs.db"), r"log='runs.db' is no log; write log=SqliteLog\('runs.db'\)"),
+        (lambda: ANY.flat(["a"], log=SqliteLog), r"is no log; write log=SqliteLog\(path\)"),
+        (lambda: ANY.flat(["a"], board="x"), "board='x' is no Blackboard"),
+        (lambda: ANY.flat(["a"], prompts=["task"]), "prompts is a mapping of slots to texts, not list"),
+        (lambda: ANY.flat(["a"], prompts={"task": 3}), "the text of prompt slot 'task' is text, not int"),
+        (lambda: ANY.flat(["a"], prompts={3: "x"}), "no prompt slot 3"),
         (lambda: AgentTeam.flat(["a"], prompts={"rol": "x"}), "no prompt slot 'rol'.*'role'"),
         (lambda: AgentTeam.flat(["a"], prompts={"role": "{nme}"}), "has no value 'nme'.*name"),
         (lambda: AgentTeam.flat(["a"], prompts={"role": "{"}), "cannot be read"),
@@ -125,6 +135,41 @@ async def test_a_task_that_cannot_be_worked_on_is_refused_before_anybody_is_aske
     with pytest.raises(ValidationError, match=message):
         await Agent("a", model=model).run(task)
     assert model.requests == []
+
+
+RUNS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "log of a run": (lambda team: team.run("Go.", log="runs.db"), r"write log=SqliteLog\('runs.db'\)"),
+    "log of a stream": (lambda team: team.stream("Go.", log=Path("runs.db")).__aenter__(), "is no log"),
+    "log of a start": (lambda team: team.start("Go.", log=MemoryLog).__aenter__(), "is no log"),
+    "log of a resume": (lambda team: team.resume("r", log="runs.db"), "is no log"),
+    "log of a replay": (lambda team: team.replay("r", log="runs.db"), "is no log"),
+    "log of a fork": (lambda team: team.fork("r", "k", log="runs.db"), "is no log"),
+    "human of a run": (lambda team: team.run("Go.", human="yes"), "human='yes' cannot be asked; give a function"),
+    "human of a stream": (lambda team: team.stream("Go.", human="yes").__aenter__(), "cannot be asked"),
+    "human of a resume": (lambda team: team.resume("r", human="yes"), "cannot be asked"),
+    "human of a fork": (lambda team: team.fork("r", "k", human="yes"), "cannot be asked"),
+    "decisions": (lambda team: team.resume("r", decisions=["retry"]), "decisions is a mapping of steps' keys"),
+    "step": (lambda team: team.fork("r", None), "has no step None; its steps begin with: flat/turn/a/model-1"),
+}
+
+
+@pytest.mark.parametrize("what", RUNS)
+async def test_what_a_run_cannot_be_made_with_is_refused_before_anybody_is_asked(what: str) -> None:
+    call, message = RUNS[what]
+    model, log = Recording(), MemoryLog()
+    team = AgentTeam.flat(["a"], model=model, log=log)
+    await team.run("Go.", run_id="r")
+    asked = len(model.requests)
+    with pytest.raises((ValidationError, LogError), match=message):
+        await call(team)
+    assert len(model.requests) == asked
+    assert await log.streams("run/") == ["run/r"]
+
+
+async def test_an_empty_text_leaves_the_place_of_its_slot_empty() -> None:
+    model = Recording()
+    await Agent("a", model=model, prompts={"context": ""}).run("Go.", {"secret": "swordfish"})
+    assert "swordfish" not in "".join(each.content for each in model.requests[0].messages)
 
 
 @pytest.mark.parametrize(
