@@ -344,8 +344,8 @@ class Agent(Conversing, Equipped):
     # -- settings ----------------------------------------------------------------------------------------
 
     def set_system_prompt(self, prompt: str) -> None:
-        """Replace its instructions by `prompt`."""
-        self.instructions = prompt
+        """Replace its instructions by `prompt`. Raises ValidationError when that is no text."""
+        self.instructions = keywords.text("a system prompt", prompt) or ""
 
     def set_timezone(self, timezone: str) -> None:
         """Tell it the date and time in every prompt.

@@ -79,6 +79,9 @@ class Task:
         id: str = "",
     ) -> None:
         check_task_text(description)
+        for what, text in (("name", name), ("id", id)):
+            if not isinstance(text, str):
+                raise ValidationError(f"a task's {what} is text, not {type(text).__name__}: {text!r}")
         self.description, self.name, self.context = description, name, _checked(context)
         self.requirements, self.agent = _requirements(requirements), agent
         self.id = id or name or description

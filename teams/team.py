@@ -90,10 +90,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         **unknown: object,
     ) -> None:
         for word in unknown:
-            words = (*TeamOptions.__annotations__, "agents", "formation", "seats", *formation_options(formation))
-            raise ConfigurationError(
-                f"a team has no option {word!r}{nearest(word, words)}; api_base and the like belong to its agents"
-            )
+            raise _no_option(word, formation)
         if isinstance(formation, Brought):
             if agents is not None or seats is not None:
                 raise ConfigurationError("this formation brings its own members: leave agents= and seats= out")
@@ -373,7 +370,14 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
 Team = AgentTeam
 
 
-def formation_options(formation: object) -> tuple[str, ...]:
-    """The names of a formation's options, for hints."""
-    return (*getattr(type(formation), "model_fields", ()), *getattr(formation, "seats", ()),
-            *getattr(formation, "optional_seats", ()))  # fmt: skip
+def _no_option(word: str, formation: object) -> ConfigurationError:
+    options, how = getattr(type(formation), "model_fields", ()), type(formation).__name__
+    seats = (*getattr(formation, "seats", ()), *getattr(formation, "optional_seats", ()))
+    if word in seats:
+        return ConfigurationError(f"{word!r} is a seat of {how}: write AgentTeam(…, seats={{{word!r}: …}})")
+    if word in options:
+        return ConfigurationError(f"{word!r} is an option of the formation: write formation={how}({word}=…)")
+    words = (*TeamOptions.__annotations__, "agents", "formation", "seats", *options, *seats)
+    return ConfigurationError(
+        f"a team has no option {word!r}{nearest(word, words)}; api_base and the like belong to its agents"
+    )

@@ -13,6 +13,7 @@ from phalanx import (
     Agent,
     AgentTeam,
     ConfigurationError,
+    Debate,
     Flat,
     Formation,
     Limits,
@@ -35,6 +36,7 @@ NO_KEYS = ("PHALANX_MODEL", "PHALANX_PROVIDER", "PHALANX_API_KEY")
 # The same without their types, to be called as only untyped code can.
 ANY: Any = AgentTeam
 ANY_AGENT: Any = Agent
+ANY_TASK: Any = Task
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,18 @@ ANY_AGENT: Any = Agent
         (lambda: ANY.pipeline(["a"], validators={"a": "no function"}), "must be a function"),
         (lambda: ANY.debate(["a", "b"], topology="rign"), "topology"),
         (lambda: ANY.flat(["a"], nmae="x"), "nmae"),
+        (
+            lambda: ANY(["a", "b"], formation=Debate(), rounds=2),
+            r"'rounds' is an option .* formation=Debate\(rounds=…\)",
+        ),
+        (
+            lambda: ANY(["a", "b"], formation=Debate(), judge="c"),
+            r"'judge' is a seat of Debate: .*seats=\{'judge': …\}",
+        ),
+        (lambda: ANY(["a", "b"], formation=Debate(), rouds=2), r"no option 'rouds' \(did you mean 'rounds'\?\)"),
+        (lambda: ANY_AGENT("a").set_system_prompt(3), "a system prompt must be a text, not int"),
+        (lambda: ANY_TASK("x", name=3), "a task's name is text, not int: 3"),
+        (lambda: ANY_TASK("x", id=b"x"), "a task's id is text, not bytes"),
         (lambda: ANY.flat(["a"], name=3), "a team's name is text, not int: 3"),
         (lambda: ANY.flat(["a"], log="runs.db"), r"log='runs.db' is no log; write log=SqliteLog\('runs.db'\)"),
         (lambda: ANY.flat(["a"], log=SqliteLog), r"is no log; write log=SqliteLog\(path\)"),
@@ -164,6 +178,13 @@ async def test_what_a_run_cannot_be_made_with_is_refused_before_anybody_is_asked
         await call(team)
     assert len(model.requests) == asked
     assert await log.streams("run/") == ["run/r"]
+
+
+async def test_the_tools_of_a_run_are_a_list_and_not_a_text() -> None:
+    model = Recording()
+    with pytest.raises(ValidationError, match="tools= takes a list, not 'search'"):
+        await Agent("a", model=model).run("Go.", tools="search")
+    assert model.requests == []
 
 
 async def test_an_empty_text_leaves_the_place_of_its_slot_empty() -> None:

@@ -52,8 +52,7 @@ class ToolBox:
         self.warnings: tuple[str, ...] = ()
         self.notes = ""
         self.strict = strict
-        if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-            raise ValidationError(f"tools= takes a list, not {given!r}")
+        _check_list(given)
         for each in given:
             self._add(each)
 
@@ -72,7 +71,8 @@ class ToolBox:
         return box
 
     def only(self, given: Sequence[object]) -> ToolBox:
-        """Just these: names of tools held, or new ones."""
+        """Just these: names of tools held, or new ones. Raises ValidationError for what is no list."""
+        _check_list(given)
         held = [self.tools.get(each, each) if isinstance(each, str) else each for each in given]
         box = ToolBox(held, strict=self.strict)
         box.skills, box.notes = (*self.skills, *box.skills), self.notes
@@ -193,3 +193,8 @@ def _without(schema: Mapping[str, Any], hidden: Mapping[str, Any]) -> dict[str, 
     shown = {name: facts for name, facts in schema.get("properties", {}).items() if name not in hidden}
     required = [name for name in schema.get("required", ()) if name not in hidden]
     return {**schema, "properties": shown, "required": required}
+
+
+def _check_list(given: object) -> None:
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise ValidationError(f"tools= takes a list, not {given!r}")
