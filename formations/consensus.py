@@ -121,9 +121,7 @@ class Consensus(Deliberation):
 
     async def __call__(self, run: TeamRun, task: Task, /) -> Answer:
         talk = await self.deliberate(run, task)
-        answer = self.answer(talk.counted)
-        assert answer is not None
-        return answer
+        return self.conclude(talk)
 
 
 _MORE_THAN_HALF = Majority.model_construct(tie_break=())  # as it is validated, without building a validator

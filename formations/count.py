@@ -71,7 +71,7 @@ def count(
         if (told := confidence(outcome)) is not None:
             known[name] = told
     known.update(sure or {})
-    ballots = tuple(_ballots(by_name, choices, known, rule))
+    ballots = tuple(ballots_for(by_name, choices, known, rule))
     decision = rule.decide(ballots, seed=seed, eligible=eligible)
     return Counted(by_name, choices, decision, rule, ballots, known)
 
@@ -97,12 +97,16 @@ def ballots_of(counted: Counted) -> list[Ballot | None]:
     return list(counted.ballots)
 
 
-def _ballots(
+def ballots_for(
     outcomes: Mapping[str, Outcome],
     choices: Mapping[str, str | None],
     sure: Mapping[str, float],
     rule: Rule,
 ) -> list[Ballot | None]:
+    """A ballot for each of the `choices`, in their order; None abstains.
+
+    outcomes: the answers that were counted as these. sure: how sure they say they are. rule: what is to count them.
+    """
     # Who does not say how sure it is has no ballot that can be weighed by it.
     silent = isinstance(rule, BucketedConfidence)
     return [

@@ -90,6 +90,10 @@ class Debate(Deliberation):
                 "early=True needs a stop rule that can be certain before all have answered, such as "
                 "stop='more_than(1/2)', and nobody but the vote to decide"
             )
+        if self.decide_over != "last" and (self.decide == "hub" or first is not None or "moderator" in filled):
+            raise ValidationError(
+                f"decide_over={self.decide_over!r} is for a vote, and a hub or a judge has the last word; give one"
+            )
         if self.evidence == "all" and first is None:
             raise ValidationError("evidence='all' is for a judge; give judge=…")
         if self.stance == "oppose" and self.order == "sync" and self.rounds == 0:
@@ -128,9 +132,7 @@ class Debate(Deliberation):
                 await self._ask_judges(talk, judges, "judge", 0, self.evidence == "all")
             if talk.verdicts is not None:
                 return self._by_verdict(talk)
-        answer = self.answer(talk.counted)
-        assert answer is not None
-        return answer
+        return self.conclude(talk)
 
     async def is_judged(self, talk: Discussion, round: int) -> bool:
         await self._ask_judges(talk, _moderators(talk.run.everyone), "moderate", 2 * round, all_rounds=False)

@@ -19,6 +19,7 @@ from .one_voice import warn_of_one_voice
 from .ranking import ranked, rated
 from .stated import Confidence, contract, said
 from .team_run import Job, TeamRun, Until
+from .trajectory import decided_over
 from .views import Shown, as_data, cut, own_answer, shown
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Discussion:
     those who still take part. latest: the last answer of each that gave one, in seat order. counts: of the drafts and
     of each round; table: the same as the answers of those taking part, None where there is none. verdicts: what the
     judges last said, if they were asked, and candidates: of which texts, each with its author. contract: how a prompt
-    asks for the answer's form; nothing where a schema does.
+    asks for the answer's form; nothing where a schema does. read: what each text was read as, so that it is read once.
     """
 
     def __init__(self, how: Deliberation, run: TeamRun, task: Task) -> None:
@@ -47,7 +48,7 @@ class Discussion:
         self.verdicts: Verdicts | None = None
         self.candidates: dict[str, tuple[str, str]] = {}
         self._sure: dict[str, float] = {}
-        self._read: dict[str | None, str | None] = {}
+        self.read: dict[str | None, str | None] = {}
         self._past: list[tuple[Mapping[str, Outcome], Mapping[str, Sequence[Shown]]]] = []
         self._shown: dict[str, Sequence[Shown]] = {}
         self._ratings: dict[str, list[int]] = {}
@@ -171,7 +172,7 @@ class Discussion:
             if len(done) == asked or len(kept) + sum([each.ok for each in done]) < due:
                 return False
             latest = self._seated({**kept, **_by_name(done)})
-            lacking = self.how.lacking(self.run, latest, self.table, self._read)
+            lacking = self.how.lacking(self.run, latest, self.table, self.read)
             due = len(latest) + lacking
             return lacking == 0
 
@@ -192,11 +193,11 @@ class Discussion:
         if len(self.active) < len(self.names):
             active = {each.name for each in self.active}
             present = {name: each for name, each in present.items() if name in active}
-        counted = how.count(run, present, self._sure, len(self.active), self._read)
+        counted = how.count(run, present, self._sure, len(self.active), self.read)
         self.counts.append(counted)
         self.table.append([counted.choices.get(each.name) for each in self.active])
         run.record(counted, round)
-        run.hold(lambda: how.answer(counted))
+        run.hold(lambda: how.answer(decided_over(self)))
 
     # -- what is seen ------------------------------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class Discussion:
         counted = self.counted
         if all(counted.outcomes.get(name) is each for name, each in latest.items()):
             return counted.choices
-        return self.how.count(self.run, latest, read=self._read).choices
+        return self.how.count(self.run, latest, read=self.read).choices
 
     def earlier(self, member: Member, memory: int | None) -> str:
         """What a member said and saw in earlier rounds, as the prompt recalls it; nothing where it recalls none."""

@@ -9,6 +9,7 @@ from phalanx.errors import ConfigurationError, ValidationError
 
 from .base import Member
 from .topology import Graph, check_topology
+from .trajectory import over_problems
 from .voting import BucketedConfidence
 from .voting.composed import MaxRounds, parts_of
 
@@ -65,6 +66,7 @@ def _contradictions(how: Deliberation, free: int) -> Iterator[str]:
         yield f"{how.groups} groups need at least {2 * how.groups} members, not {free}: nobody can debate alone"
     if how.groups > 1 and how.pool_every > how.rounds:
         yield f"groups never hear of each other: pool_every={how.pool_every} is never reached in rounds={how.rounds}"
+    yield from over_problems(how)
     if isinstance(getattr(how, "rule", None), BucketedConfidence) and how.confidence == "none":
         yield "this rule counts how sure members are; ask for it with confidence='typed' or 'separate'"
 

@@ -26,6 +26,7 @@ from .gather import Gathering
 from .team_run import TeamRun
 from .topology import Topology as Topology
 from .topology import neighbours
+from .trajectory import decided_over
 from .views import Looks, Shown, as_data, own_answer
 from .views import View as View
 from .views import cut as cut
@@ -62,9 +63,11 @@ class Deliberation(Gathering):
 
     What counts. confidence: how sure members are is not asked ("none"), stated with the answer ("typed"), or asked in
     a call of its own, where it cannot steer the answer ("separate"). equivalence: which answers count as the same.
-    early: cancel what is still running once it can change neither who wins nor that it stops; the winner is the same
-    in whatever order replies arrive, but whose words stand for it may differ. quorum: how many members must answer in
-    a round (default: half).
+    decide_over: which answers the rule decides on in the end: those of the "last" round, of the "first" (the drafts),
+    or of "all" rounds, each a ballot that weighs `decay` times as much as one of the round after it (see `trajectory`).
+    early: cancel what is still running once it can change neither who wins nor that it stops, where the last round
+    decides; the winner is the same in whatever order replies arrive, but whose words stand for it may differ. quorum:
+    how many members must answer in a round (default: half).
     """
 
     rounds: int = Field(default=1, ge=0)
@@ -87,6 +90,8 @@ class Deliberation(Gathering):
     keep_from: int = Field(default=2, ge=1)
     groups: int = Field(default=1, ge=1)
     pool_every: int = Field(default=2, ge=1)
+    decide_over: Literal["last", "first", "all"] = "last"
+    decay: float = Field(default=1.0, gt=0, le=1)
     early: bool = False
     equivalence: Equivalence = EQUIVALENCE
     quorum: StrictInt | StrictFloat | None = 0.5
@@ -255,8 +260,10 @@ class Deliberation(Gathering):
         too small costs a count, one too large an answer that was not needed. run: the run. latest: the last answer of
         each member that gave one. rounds: what was counted in the rounds before. read: as `count` takes it.
         """
-        # Who may still be verified, asked how sure it is, or left out may yet change what is counted.
-        if self.update == "verified_only" or self.confidence == "separate" or self.keep is not None:
+        # Who may still be verified, asked how sure it is, or left out may yet change what is counted; and what wins
+        # this round is not what decides where others count too.
+        is_open = self.decide_over != "last"
+        if is_open or self.update == "verified_only" or self.confidence == "separate" or self.keep is not None:
             return len(run.members)
         return lacking(self, run, latest, rounds, read) if self.early else len(run.members)
 
@@ -329,5 +336,16 @@ class Deliberation(Gathering):
         status = "undecided" if decision.winner is None else "completed"
         if leader is None:
             return Answer(undecided_text(decision), status=status, decision=decision)
-        text, output, author = counted.text_of(leader), counted.output_of(leader), counted.author_of(leader)
-        return Answer(text, output, status=status, decision=decision, author=author)
+        author = counted.outcomes[counted.author_of(leader)].member
+        return Answer(
+            counted.text_of(leader), counted.output_of(leader), status=status, decision=decision, author=author
+        )
+
+    def conclude(self, talk: Discussion) -> Answer:
+        """The answer that a discussion (`talk`) comes to by the rule, on the answers that `decide_over` names."""
+        counted = decided_over(talk)
+        if counted is not talk.counted:
+            talk.run.decided(counted.decision)
+        answer = self.answer(counted)
+        assert answer is not None
+        return answer

@@ -40,6 +40,8 @@ class Talk(Construction):
         follow: float = 0.3,
         stop: StopRule | str | None = None,
         confidence: Literal["none", "typed", "separate"] = "none",
+        decide_over: Literal["last", "first", "all"] = "last",
+        decay: float = 1.0,
         early: bool = True,
         equivalence: Equivalence | None = None,
         quorum: int | float | None = 0.5,
@@ -52,8 +54,9 @@ class Talk(Construction):
         default: more than half. rounds: of exchange at most; 0 is a vote. rule: another rule, e.g. Unanimity().
         exchange: members see only the set of "solutions", or each other's "messages". verifier: has to accept every
         change of an answer (update="verified_only"). summarizer: sums the messages up (view="summary"). topology,
-        view: who sees whose messages, and how. update, follow, stop, confidence: as in `debate`. early: cancel what is
-        still running once it cannot change the outcome; the winner is the same, whose words stand for it may differ.
+        view: who sees whose messages, and how. update, follow, stop, confidence, decide_over, decay: as in `debate`.
+        early: cancel what is still running once it cannot change the outcome, where the last round decides; the winner
+        is the same, whose words stand for it may differ.
         equivalence: which answers count as the same. quorum: how many must answer. deadline: seconds for each round.
         Other keywords: TeamOptions.
 
@@ -62,7 +65,8 @@ class Talk(Construction):
         formation = made(
             Consensus,
             min_agreement=min_agreement, rounds=rounds, rule=rule, exchange=exchange, topology=topology, view=view,
-            update=update, follow=follow, stop=stop, confidence=confidence, early=early,
+            update=update, follow=follow, stop=stop, confidence=confidence, decide_over=decide_over, decay=decay,
+            early=early,
             equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
         )  # fmt: skip
         return cls(agents, formation=formation, seats=seats_of(verifier=verifier, summarizer=summarizer), **options)
@@ -100,6 +104,8 @@ class Talk(Construction):
         keep_from: int = 2,
         groups: int = 1,
         pool_every: int = 2,
+        decide_over: Literal["last", "first", "all"] = "last",
+        decay: float = 1.0,
         early: bool = False,
         rule: Rule | None = None,
         decide: Literal["vote", "hub"] = "vote",
@@ -135,10 +141,11 @@ class Talk(Construction):
         all agree). confidence: how sure members are is asked for with the answer ("typed"), or in a call of its own
         ("separate"). rate: members rate the answers they see. keep: from round `keep_from` on only so many go on.
 
-        rule: decides on the last round (default: plurality). decide: "hub" makes the last answer of a star's hub
-        final. early: as in `consensus`, where the stop rule allows it. evidence: the judge is shown the candidates of
-        the "last" round or of "all". equivalence: which answers count as the same. quorum: how many must answer.
-        deadline: seconds for each round. Other keywords: TeamOptions.
+        rule: decides (default: plurality). decide_over: on the answers of the "last" round, of the "first" (the
+        drafts), or of "all", each weighing `decay` times as much as one of the round after it. decide: "hub" makes the
+        last answer of a star's hub final. early: as in `consensus`, where the stop rule allows it. evidence: the judge
+        is shown the candidates of the "last" round or of "all". equivalence: which answers count as the same. quorum:
+        how many must answer. deadline: seconds for each round. Other keywords: TeamOptions.
 
         Returns the team. Peers are shown anonymously, shuffled by the run's seed. Raises ConfigurationError for a seat
         that is missing or would never be asked, ValidationError for options that contradict each other.
@@ -149,8 +156,8 @@ class Talk(Construction):
             peer_tokens=peer_tokens, view_tokens=view_tokens, memory=memory, update=update, follow=follow,
             leave_after=leave_after, stubbornness=stubbornness, stance=stance, trigger=trigger, stop=stop,
             confidence=confidence, rate=rate, keep=keep, keep_from=keep_from, groups=groups, pool_every=pool_every,
-            early=early, rule=rule or Plurality(tie_break=()), decide=decide, evidence=evidence,
-            equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
+            decide_over=decide_over, decay=decay, early=early, rule=rule or Plurality(tie_break=()), decide=decide,
+            evidence=evidence, equivalence=equivalence or Equivalence(), quorum=quorum, deadline=deadline,
         )  # fmt: skip
         judges = list(judge) if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]
         if len(judges) > len(PANEL):
