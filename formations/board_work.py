@@ -18,6 +18,7 @@ from phalanx.runtime.regions import admits
 from .agenda import TOP, Agenda, Item, Turn, phrases, rated, words_of
 from .base import Answer, Member, Outcome
 from .count import count, undecided_text
+from .one_voice import warn_of_one_voice
 from .shared_board import AGENDA, PROBLEM, QUESTIONS, Contribution, SharedBoard
 from .team_run import TeamRun, identity
 
@@ -219,6 +220,7 @@ class BoardWork:
 
     async def _vote(self) -> Answer:
         run, formation = self.run, self.formation
+        warn_of_one_voice(run)
         run.begin("vote")
         contract = run.prompts("answer_line")
         prompts = {member.name: await self._prompt("conclude", member) + contract for member in run.members}

@@ -25,6 +25,7 @@ from phalanx.settings import nearest
 from .base import Answer, Asking, Member, Outcome, Stage, Wiring
 from .count import count, undecided_text
 from .gather import Gathering
+from .one_voice import warn_of_one_voice
 from .receipts import note
 from .reputation import Settlement, standings
 from .rule_field import RuleField
@@ -198,6 +199,8 @@ class _Trade:
         attempt = 0
         while waiting and len(self.done) < self.formation.winners:
             now = [waiting.pop(0).member for _ in range(min(len(waiting), self.formation.winners - len(self.done)))]
+            if len(now) > 1:
+                warn_of_one_voice(run, members=now)
             run.begin("work", attempt)
             before = tuple(self.done)
             outcomes = await self.formation.gather(

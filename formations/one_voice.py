@@ -10,20 +10,25 @@ from .base import Member
 from .team_run import TeamRun
 
 
-def warn_of_one_voice(run: TeamRun, samples: int | None = None) -> None:
+def warn_of_one_voice(run: TeamRun, samples: int | None = None, members: Sequence[Member] | None = None) -> None:
     """Say so where answers that are given unseen, and then counted, likely come from one voice.
 
-    It is said once for each such voice. run: the run, whose members answer. samples: how many answers they give, in
-    turn (default: one each).
+    It is said once for each such voice. run: the run. samples: how many answers are given, by its members in turn
+    (default: one each). members: who answers (default: all of them).
     """
-    asked = len(run.members) if samples is None else samples
-    for names in voices(run.members[:asked]):
+    if members is None:
+        members = run.members
+    else:
+        there = {member.name for member in members}
+        members = [member for member in run.members if member.name in there]
+    asked = len(members) if samples is None else samples
+    for names in voices(members[:asked]):
         if len(names) > 1:
             run.run.warn(
                 f"{', '.join(names[:-1])} and {names[-1]} are the same agent at temperature 0: they likely say the "
                 "same, and count as one voter; give them different models or roles, or a temperature above 0"
             )
-        elif asked > len(run.members) + [each.name for each in run.members].index(names[0]):
+        elif asked > len(members) + [each.name for each in members].index(names[0]):
             run.run.warn(
                 f"{names[0]} is sampled more than once at temperature 0: its answers are likely all the same, and "
                 "count as one voter; give it a temperature above 0"

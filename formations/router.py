@@ -22,10 +22,12 @@ from .aggregate import (
     aggregation_longest,
     check_aggregation,
     concat,
+    is_vote,
 )
 from .base import Answer, Asking, Member, Stage, Wiring
 from .gather import Gathering
 from .naming import ask_for_names, best_match, costliest, known, quoted, shape_with_names
+from .one_voice import warn_of_one_voice
 from .team_run import TeamRun
 
 
@@ -118,6 +120,8 @@ class Router(Gathering):
         chosen = await self._chosen(run, task)
         if not chosen:
             return await self._fall_back(run, task)
+        if len(chosen) > 1 and is_vote(self.aggregation):
+            warn_of_one_voice(run, members=chosen)
         run.begin("draft")
         prompt = run.prompts("draft", task=run.text(task))
         outcomes = await self.gather(
