@@ -11,7 +11,7 @@ from phalanx.settings import nearest
 
 from .failures import WrongUse
 from .journal import runs_file, stored_run
-from .options import read_limits, read_team, team_like
+from .options import code_of, read_limits, read_team, team_like
 from .present import Output, Work, present, say_undecided
 from .story import Story
 from .text import one_line
@@ -51,7 +51,7 @@ def resume(options: AgainOptions) -> int:
         answers, decisions = read_answers(options.answers, story), read_decisions(options.decisions, story)
         open_steps = [each for each in story.undecided if each.key not in decisions]
         if open_steps:
-            say_undecided(story)
+            say_undecided(story, code_of(options.team))
             raise UncertainStep(open_steps[0].key, open_steps[0].name)
         team, log = _team(options, story), SqliteLog(runs_file())
 
@@ -60,7 +60,7 @@ def resume(options: AgainOptions) -> int:
                 story.run_id, log=log, limits=limits, decisions=decisions, answers=answers, human=pause, on_event=see
             )
 
-        return Work(team=team, start=start, log=log)
+        return Work(team=team, start=start, log=log, code=code_of(options.team))
 
     return present(options.output, prepare)
 
@@ -101,7 +101,7 @@ def fork(options: AgainOptions) -> int:
         async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - what is recorded is not streamed
             return await team.fork(story.run_id, options.at, log=log, limits=limits, human=pause, on_event=see)
 
-        return Work(team=team, start=start, log=log)
+        return Work(team=team, start=start, log=log, code=code_of(options.team))
 
     return present(options.output, prepare)
 

@@ -86,6 +86,10 @@ def tell(event: AnyEvent, progress: Progress) -> str | None:
             row = _child(row, event.worker)
             after = f" after {', '.join(map(one_line, event.depends_on))}" if event.depends_on else ""
             said = f"gets {one_line(event.assignment)}{after}: {one_line(event.task, WIDTH)}"
+        case StepStarted() if event.step == "human":
+            said = f"asks a person: {one_line(str(event.request), WIDTH)}"
+        case StepFinished() if event.step == "human":
+            said = f"is told: {_came_of(event)}" if event.status == "ok" else f"is not told: {waits(event.error or '')}"
         case StepStarted() if event.step != "model":
             asked = event.request.parameters if isinstance(event.request, ToolCall) else event.request
             said = f"uses {one_line(event.name)}: {one_line(str(asked), WIDTH)}"
@@ -138,6 +142,11 @@ def _ended(event: MemberFinished) -> str:
     if event.status == "ok":
         return "done"
     return error if error.startswith(status) else f"{status}: {error}"
+
+
+def waits(error: str) -> str:
+    """Why a person's answer is not there, in words: a run that pauses for it has not failed."""
+    return "the run waits for the answer" if error.startswith("RunPaused") else one_line(error, WIDTH)
 
 
 def _came_of(event: StepFinished) -> str:

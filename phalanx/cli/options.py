@@ -88,6 +88,11 @@ def read_team(path: Path, model: str | None, api_base: str | None) -> AgentTeam:
     return team_like(load_team(path), model, api_base)
 
 
+def code_of(path: Path | None) -> str:
+    """FILE.py:NAME, when that is how a team was given, so that no journal may hold it; else ''."""
+    return str(path) if path is not None and str(path).rpartition(":")[0].endswith(".py") else ""
+
+
 def team_like(team: AgentTeam, model: str | None, api_base: str | None) -> AgentTeam:
     """A team with another model or address for its members, as `read_team` says; the team itself with neither.
 

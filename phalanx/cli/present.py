@@ -43,13 +43,14 @@ class Work:
     """What a command lets a team do.
 
     start: begins it; it gets who listens, and whether words are shown as they come. log: what to close at the end.
-    kept: whether the run can be resumed from the file of runs.
+    kept: whether the run can be resumed from the file of runs. code: FILE.py:NAME, when that is where the team is from.
     """
 
     team: AgentTeam
     start: Callable[[Listener, bool], Awaitable[TeamResult]]
     log: Log | None = None
     kept: bool = True
+    code: str = ""
 
 
 def present(output: Output, prepare: Callable[[], Work]) -> int:
@@ -59,7 +60,7 @@ def present(output: Output, prepare: Callable[[], Work]) -> int:
     terminal both are one live view. With `json`, stdout gets one JSON object whatever happens.
     """
     view: View = show.view_for(show.console(), quiet=True)
-    kept = False
+    kept, code = False, ""
     try:
         if output.save is not None:
             check_writable(output.save, "--save")
@@ -68,12 +69,12 @@ def present(output: Output, prepare: Callable[[], Work]) -> int:
         on_terminal = sys.stdout.isatty() and not output.json
         where = show.console(sys.stdout if on_terminal else sys.stderr)
         view = show.view_for(where, quiet=output.quiet, plain=not sys.stdout.isatty())
-        streaming, kept = output.stream and show.is_live(view), work.kept
+        streaming, kept, code = output.stream and show.is_live(view), work.kept, work.code
         result = attend(
             work.team, lambda see: work.start(see, streaming), view, also=logs.event_log(output.debug), log=work.log
         )
     except (Exception, KeyboardInterrupt) as failure:
-        _leave(output, view, failure, kept)
+        _leave(output, view, failure, kept, code)
         raise
     if output.json:
         _write_json(result.to_dict() | {"models": list(view.progress.models), "error": None})
@@ -87,38 +88,48 @@ def present(output: Output, prepare: Callable[[], Work]) -> int:
     if output.save is not None:
         result.save(output.save)
     if kept and result.status == "stopped":
-        say(f"to go on with more: {_resume(result.run_id)} --limit NAME=N")
+        say(f"to go on with more: {_resume(result.run_id, code)} --limit NAME=N")
     elif kept and result.status == "paused":
         for each in result.questions:
-            _say_question(result.run_id, each.key, each.text, each.options)
+            _say_question(_resume(result.run_id, code), each.key, each.text, each.options)
     return exit_code(result.status)
 
 
 def say_how_to_go_on(story: Story) -> None:
     """Say, on stderr, what a stored run waits for and with which command it goes on."""
+    resume = _resume(story.run_id, _code_of(story))
     for question in story.questions:
-        _say_question(story.run_id, question.key, question.question, question.options)
+        _say_question(resume, question.key, question.question, question.options)
     say_undecided(story)
     if story.status in ("unfinished", "cancelled", "stopped", "failed") and not story.undecided:
         more = " --limit NAME=N" if story.status == "stopped" else ""
-        say(f"to go on: {_resume(story.run_id)}{more}")
+        say(f"to go on: {resume}{more}")
 
 
-def say_undecided(story: Story) -> None:
-    """Say, on stderr, which steps need a decision before the run can go on, and how it is given."""
+def say_undecided(story: Story, code: str = "") -> None:
+    """Say, on stderr, which steps need a decision before the run can go on, and how it is given.
+
+    story: the run. code: FILE.py:NAME, when that is where its team is from.
+    """
     for call in story.undecided:
         say(f"{one_line(call.key)} ({one_line(call.name)}) may or may not have happened; look, then decide:")
-        say(f"  {_resume(story.run_id)} --decide {_word(f'{call.key}=skip')}   (or =retry)")
+        resume = _resume(story.run_id, code or _code_of(story))
+        say(f"  {resume} --decide {_word(f'{call.key}=skip')}   (or =retry)")
 
 
-def _say_question(run_id: str, key: str, text: str, options: tuple[str, ...]) -> None:
+def _say_question(resume: str, key: str, text: str, options: tuple[str, ...]) -> None:
     among = f" [{' | '.join(map(one_line, options))}]" if options else ""
     say(f"question: {one_line(text)}{among}")
-    say(f"  {_resume(run_id)} --answer {_word(f'{key}={options[0]}' if options else f'{key}=…')}")
+    say(f"  {resume} --answer {_word(f'{key}={options[0]}' if options else f'{key}=…')}")
 
 
-def _resume(run_id: str) -> str:
-    return f"phalanx resume {_word(run_id)}"
+def _resume(run_id: str, code: str) -> str:
+    """The command that goes on with a run; `code`: where its team is from, if the journal does not hold it."""
+    return f"phalanx resume {_word(run_id)}" + (f" --team {_word(code)}" if code else "")
+
+
+def _code_of(story: Story) -> str:
+    return "FILE.py:NAME" if story.spec is None else ""
 
 
 def _word(text: str) -> str:
@@ -126,7 +137,7 @@ def _word(text: str) -> str:
     return shlex.quote(visible(text))
 
 
-def _leave(output: Output, view: View, failure: BaseException, kept: bool) -> None:
+def _leave(output: Output, view: View, failure: BaseException, kept: bool, code: str) -> None:
     """Say what was spent before it went wrong; as JSON, all of it. What was done is saved all the same."""
     result = failure.result if isinstance(failure, TeamError) else None
     partial = result if isinstance(result, TeamResult) else None
@@ -147,12 +158,14 @@ def _leave(output: Output, view: View, failure: BaseException, kept: bool) -> No
     if not kept or not run_id:
         return
     if isinstance(broken, ReplayDivergence) and not isinstance(broken, TeamDiffers):
-        say(f"to go on from there with the team as it is now: phalanx fork {_word(run_id)} --at {_word(broken.key)}")
+        team = f" --team {_word(code)}" if code else ""
+        fork = f"phalanx fork {_word(run_id)}{team} --at {_word(broken.key)}"
+        say(f"to go on from there with the team as it is now: {fork}")
     elif interrupted or isinstance(broken, LogError):
-        say(f"to go on: {_resume(run_id)}")
+        say(f"to go on: {_resume(run_id, code)}")
     elif isinstance(broken, TeamError):
         more = " --limit NAME=N" if isinstance(broken, LimitExceeded) else ""
-        say(f"to go on when its cause is mended: {_resume(run_id)}{more}")
+        say(f"to go on when its cause is mended: {_resume(run_id, code)}{more}")
 
 
 def _no_result(view: View, usage: Usage) -> dict[str, object]:

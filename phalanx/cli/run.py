@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import logs
 from .journal import new_journal
-from .options import read_context, read_limits, read_task, read_team
+from .options import code_of, read_context, read_limits, read_task, read_team
 from .present import Output, Work, present
 
 if TYPE_CHECKING:
@@ -56,6 +56,6 @@ def run(options: RunOptions) -> int:
                 human=None if log is None else pause,
             )  # fmt: skip
 
-        return Work(team=team, start=start, log=log, kept=log is not None)
+        return Work(team=team, start=start, log=log, kept=log is not None, code=code_of(options.team))
 
     return present(options.output, prepare)

@@ -49,6 +49,11 @@ class Call:
     error: str | None = None
 
     @property
+    def waits(self) -> bool:
+        """Whether it is a question that nobody has answered, and for which the run paused."""
+        return self.step == "human" and (self.error or "").startswith("RunPaused")
+
+    @property
     def said(self) -> str:
         """What it gave, as text."""
         if isinstance(self.result, Completion):

@@ -112,6 +112,8 @@ def _children(askings: list[Asking], calls: list[Call], notes: list[Note], depth
         else:
             team = f", {one_line(each.formation)}" if each.formation else ""
             ended = each.status if each.error is None else f"{each.status}: {advised(one_line(each.error))}"
+            if each.status == "unknown" and any(call.waits for call in each.calls):
+                ended = "waits for a person"
             took = "" if each.ended is None else f", {duration(each.ended - each.began)}"
             yield f"{indent}- {who(each)}{team} {stage(each.stage, each.round)}: {ended}; {spent(each.usage)}{took}"
             if each.inside and prompts:
@@ -123,6 +125,8 @@ def _children(askings: list[Asking], calls: list[Call], notes: list[Note], depth
 
 def _told(call: Call, indent: str, prompts: bool) -> Iterator[str]:
     ended = call.status if call.error is None else f"{call.status}: {advised(one_line(call.error))}"
+    if call.waits:
+        ended = "waits for a person"
     took = "" if call.seconds is None else f", {duration(call.seconds)}"
     yield f"{indent}{one_line(call.key)}: {one_line(call.name)}, {ended}{took}"
     if not prompts:
