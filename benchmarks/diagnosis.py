@@ -11,7 +11,7 @@ from phalanx.messages import Data
 from .budget import SampleWithin
 from .grouping import Grouped, by_item
 from .record import Attempt, Ballots
-from .shares import Share, shares
+from .shares import Share, decided_by, shares
 from .statistics.intervals import Estimate, accuracy
 from .statistics.paired import paired_difference
 from .statistics.transitions import Transitions
@@ -45,7 +45,8 @@ class Diagnosis(Data):
     turns: between consecutive rounds. decided: from the vote of the drafts to the final answer. votes: how many
     independent votes the drafts amount to, with the correlation of their errors; None with a single member.
     same_wrong: of two members who are both wrong, how often they say the same. abstained: the share of drafts from
-    which no answer could be read. members: what each of them brought; () when all are samples of one. An answer counts
+    which no answer could be read. members: what each of them brought; () when all are samples of one. decided_by: the
+    rule that the last votes are decided by again for that, in words; "" without members. An answer counts
     as right in a table of turns when it has full credit.
     """
 
@@ -64,6 +65,7 @@ class Diagnosis(Data):
     same_wrong: Estimate | None
     abstained: float
     members: tuple[Share, ...]
+    decided_by: str = ""
 
     @property
     def talking(self) -> Transitions | None:
@@ -103,6 +105,8 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
     if last:
         pairs = list(final.values()), list(voted.values())
         talked = paired_difference(*pairs, clusters=group.clusters(final), level=level)
+    # The samples of a baseline are one member's, and not as many on each item: there is nobody to tell apart.
+    members_of = () if group.system.kind == SampleWithin.kind else shares(group, level=level)
     return Diagnosis(
         system=group.system.name,
         attempts=len(held),
@@ -118,8 +122,8 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
         votes=_effective(rows, members, level) if len(members) > 1 else None,
         same_wrong=_same_wrong(rows, members, level) if len(members) > 1 else None,
         abstained=given.count(None) / len(given),
-        # The samples of a baseline are one member's, and not as many on each item: there is nobody to tell apart.
-        members=() if group.system.kind == SampleWithin.kind else shares(group, level=level),
+        members=members_of,
+        decided_by=decided_by(group) if members_of else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -21,8 +21,9 @@ from .grouping import group
 from .record import Comparison
 from .statistics.transitions import Transitions
 from .summary import Finding, Standing, Summary, detectable, of
+from .sureness import Sureness, sentences
 from .svg import forest, is_wide, ladder, scatter, spots
-from .table import BROUGHT, brought, inequality, told
+from .table import BROUGHT, SURE, brought, inequality, told
 from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents, simulated
 
 KINDS = {"better": "better", "worse": "worse", "tied": "tied", "not enough items": "open"}
@@ -67,7 +68,7 @@ def page(
         "verdicts": _verdicts(numbers.findings),
         "chart": _chart(numbers),
         "systems": _systems(numbers) + _made(numbers),
-        "diagnoses": _diagnoses(numbers.diagnoses),
+        "diagnoses": _diagnoses(numbers.diagnoses) + _sure(numbers.sureness),
         "notes": f"<ul class='small'>{''.join(f'<li>{_safe(note)}</li>' for note in numbers.notes)}</ul>",
         "footer": _safe(f"Made by Phalanx {numbers.version or '(version unknown)'}. {_how(numbers)}"),
         "index": index(comparison, groups),
@@ -277,10 +278,18 @@ def _inside(diagnosis: Diagnosis) -> str:
     return f'<section class="inner inside"><h3>{_safe(diagnosis.system)}</h3>{body}{_members(diagnosis)}</section>'
 
 
+def _sure(found: Sequence[Sureness]) -> str:
+    if not found:
+        return ""
+    lines = "".join(f"<li>{_safe(words)}</li>" for each in found for words in sentences(each))
+    return f'<section aria-labelledby="sure-title"><h2 id="sure-title">{SURE}</h2><ul>{lines}</ul></section>'
+
+
 def _members(diagnosis: Diagnosis) -> str:
     if not diagnosis.members:
         return ""
     head, *rows = brought(diagnosis)
+    rule = BROUGHT.format(rule=diagnosis.decided_by)
     cells = "".join(f'<th scope="col">{heading.capitalize()}</th>' for heading in head)
     lines = ""
     for row in rows:
@@ -292,7 +301,7 @@ def _members(diagnosis: Diagnosis) -> str:
         lines += "</tr>"
     return (
         f'<div class="whole"><table class="systems members"><caption>Contributions</caption><thead><tr>{cells}</tr>'
-        f'</thead><tbody>{lines}</tbody></table><p class="small">{BROUGHT}</p></div>'
+        f'</thead><tbody>{lines}</tbody></table><p class="small">{_safe(rule)}</p></div>'
     )
 
 

@@ -7,7 +7,8 @@ import re
 from .conclusion import conclusions
 from .diagnosis import Diagnosis
 from .summary import Summary, detectable
-from .table import BROUGHT, FRONT, brought, safe, told
+from .sureness import sentences
+from .table import BROUGHT, FRONT, SURE, brought, safe, told
 from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents, simulated
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
@@ -38,6 +39,9 @@ def of(summary: Summary) -> str:
         parts += ["### Accuracy against cost", FRONT, "\n".join(lines)]
     for diagnosis in summary.diagnoses:
         parts += [f"### Inside {_plain(diagnosis.system)}", _inside(diagnosis)]
+    if summary.sureness:
+        lines = [f"- {_plain(words)}" for each in summary.sureness for words in sentences(each)]
+        parts += [f"### {SURE}", "\n".join(lines)]
     if summary.notes:
         parts += ["### Notes", "\n".join(f"- {_plain(note)}" for note in summary.notes)]
     return "\n\n".join(parts) + "\n"
@@ -73,7 +77,7 @@ def _inside(diagnosis: Diagnosis) -> str:
     if members:
         lines += ["", f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
         lines += [f"| {' | '.join(map(_plain, row))} |" for row in members]
-        lines += ["", BROUGHT]
+        lines += ["", _plain(BROUGHT.format(rule=diagnosis.decided_by))]
     if not diagnosis.turns:
         return "\n".join(lines)
     rows = ["| from | to | kept | fixed | broke | missed | n |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from phalanx.formations.attribution import attribute
 from phalanx.formations.base import Round
-from phalanx.formations.voting import Plurality
+from phalanx.formations.voting import Ballot, BucketedConfidence, Plurality
 from phalanx.messages import Data
 
 from .grouping import Grouped, by_item
 from .record import Attempt, Ballots
+from .rule_text import rule_in, rule_name
 from .statistics.intervals import Estimate, accuracy, mean
 
 # Shapley values are exact, and so quick, up to this many voters.
@@ -23,10 +25,10 @@ class Share(Data):
 
     member: its name. draft: what its own first answer is worth, an abstention nothing; None for one who came later.
     last: the same of its answer in the last round; None for one who left before. abstained: drafts from which no
-    answer could be read. brought: its mean Shapley value in the last vote (Shapley 1953), as if plurality decided
-    it and a group were worth what its ballots alone decide; the members' values add up to what that vote is worth.
-    without: the mean of what that vote loses without its ballot. Both are None as soon as one last vote is of more than
-    eight: a mean over the smaller ones alone would be of other items.
+    answer could be read. brought: its mean Shapley value in the last vote (Shapley 1953), where a group is worth what
+    its ballots alone decide by the rule that decided (see `decided_by`); the members' values add up to what that vote
+    is worth. without: the mean of what that vote loses without its ballot. Both are None as soon as one last vote is of
+    more than eight: a mean over the smaller ones alone would be of other items.
     """
 
     member: str
@@ -37,7 +39,8 @@ class Share(Data):
     without: Estimate | None
 
 
-Pattern = tuple[tuple[int | None, ...], tuple[float, ...]]
+Pattern = tuple[tuple[int | None, ...], tuple[float, ...], str, tuple[str, ...], tuple[float | None, ...]]
+PLURALITY = Plurality()
 
 
 def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
@@ -87,6 +90,20 @@ def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
     )
 
 
+def decided_by(group: Grouped) -> str:
+    """What the last votes of a system are decided by when they are decided again, in words.
+
+    group: its attempts. A rule of the user's own is not in the record: plurality stands for it, and that is said.
+    """
+    found = dict.fromkeys(ballots.rule for made in group.attempts for ballots in _last(made))
+    told = dict.fromkeys(rule_name(text) if rule_in(text) else _stand_in(text) for text in found)
+    return " or ".join(told)
+
+
+def _stand_in(text: str) -> str:
+    return f"plurality, in place of {text}, which is not in the record" if text else "plurality"
+
+
 @dataclass
 class _Told:
     """What is known of one member, attempt by attempt: its item and the number."""
@@ -107,7 +124,7 @@ def _worth(ballots: Ballots, member: str) -> float:
 
 
 def _pattern(ballots: Ballots) -> Pattern:
-    """Who agreed with whom, and what each answer is worth, whatever it says: equal patterns have equal values."""
+    """Who agreed with whom, what each answer is worth, and what the rule looks at: equal patterns have equal values."""
     places: dict[str, int] = {}
     worth: list[float] = []
     seats: list[int | None] = []
@@ -119,16 +136,34 @@ def _pattern(ballots: Ballots) -> Pattern:
             places[choice] = len(places)
             worth.append(ballots.worth.get(member, 0.0))
         seats.append(places[choice])
-    return tuple(seats), tuple(worth)
+    rule = rule_in(ballots.rule) or PLURALITY
+    # Whose ballots they are, and how sure, matters to few rules.
+    names = tuple(map(_voter, ballots.choices)) if rule.weighs else ()
+    sure = rule.weighs or "confidence" in rule.tie_break
+    stated = tuple(ballots.stated.get(member) for member in ballots.choices) if sure else ()
+    return tuple(seats), tuple(worth), ballots.rule, names, stated
+
+
+def _voter(label: str) -> str:
+    """Whose a ballot is: a member's second sample is called "ada#2"."""
+    return re.sub(r"#\d+$", "", label)
 
 
 def _values(pattern: Pattern) -> list[tuple[float, float]]:
     """For each voter its Shapley value, and what the vote loses without it."""
-    seats, worth = pattern
-    choices = {f"m{at}": None if seat is None else f"answer {seat}" for at, seat in enumerate(seats)}
+    seats, worth, text, names, stated = pattern
+    rule = rule_in(text) or PLURALITY
     grades: Mapping[str, float] = {f"answer {at}": value for at, value in enumerate(worth)}
-    ballots: Sequence[str | None] = list(choices.values())
-    rule = Plurality()
-    counted = Round(number=0, texts={}, choices=choices, decision=rule.decide(ballots, seed=0), rule=rule)
+    choices: dict[str, str | None] = {}
+    ballots: list[Ballot | None] = []
+    for at, seat in enumerate(seats):
+        label = f"m{at}"
+        sure = stated[at] if stated else None
+        choices[label] = None if seat is None else f"answer {seat}"
+        silent = seat is None or (isinstance(rule, BucketedConfidence) and sure is None)
+        voter = names[at] if names else label
+        ballots.append(None if silent else Ballot(f"answer {seat}", voter=voter, confidence=sure))
+    decision = rule.decide(ballots, seed=0)
+    counted = Round(number=0, texts={}, choices=choices, decision=decision, rule=rule, ballots=tuple(ballots))
     found = attribute([counted], right=lambda answer: grades.get(answer, 0.0))
     return [(float(each.shapley or 0), float(each.leave_one_out or 0)) for each in found.members]

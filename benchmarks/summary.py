@@ -15,6 +15,7 @@ from phalanx.messages import Data
 
 from .diagnosis import Diagnosis, diagnose
 from .grouping import Grouped, group
+from .notes import notes
 from .record import Comparison, System
 from .statistics.correction import holm
 from .statistics.distributions import NORMAL, check_level, z_of
@@ -23,14 +24,13 @@ from .statistics.paired import McNemar
 from .statistics.pareto import Front, Measured, pareto
 from .statistics.power import detectable_difference
 from .statistics.verdict import Verdict, compare
+from .sureness import Sureness, sureness
 from .wording import AN_ITEM, CostUnit, sentence
 
 POWER = 0.8
 # How many numbers the bootstrap of the front may draw, and of how many items or groups of them: a second of work.
 DRAWS = 20_000_000
 UNITS = 1000
-# Characters of an error that a note holds; the whole error stands with its attempt.
-LONGEST = 300
 # How a simulated model stands in what a system says of how it is made: its team's model, or one of a member's own.
 _SIMULATED = re.compile(r"^# model: offline/simulated |\bmodel=SimulatedModel\(", re.MULTILINE)
 
@@ -94,8 +94,8 @@ class Summary(Data):
     clusters: how many; None clusters when items stand alone. level: of the intervals. unit: what counts as cost.
     standings: in the order of the systems. findings: each system against its baselines, then the user's systems
     against each other. front: accuracy against cost on the items that all have; None when no system was run.
-    diagnoses: of the systems that voted. notes: what a reader must know besides, in words. simulated: the systems
-    whose members' answers are made up.
+    diagnoses: of the systems that voted. sureness: of those that stated confidences or voted. notes: what a reader
+    must know besides, in words. simulated: the systems whose members' answers are made up.
     """
 
     name: str
@@ -118,6 +118,7 @@ class Summary(Data):
     diagnoses: tuple[Diagnosis, ...]
     notes: tuple[str, ...]
     simulated: tuple[str, ...] = ()
+    sureness: tuple[Sureness, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -195,8 +196,9 @@ def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = N
         findings=_findings(run, comparison, chosen, level),
         front=front,
         diagnoses=tuple(found for each in run if (found := diagnose(each, level=level)) is not None),
+        sureness=tuple(sure for each in run if (sure := sureness(each, level=level)) is not None),
         simulated=tuple(each.name for each in comparison.systems if _SIMULATED.search(each.described)),
-        notes=tuple(_notes(comparison, standings, front, chosen, on_front)),
+        notes=tuple(notes(comparison, standings, front, chosen, on_front)),
     )
 
 
@@ -357,52 +359,3 @@ def _in_groups(labels: Sequence[str], seed: int) -> tuple[list[str], int]:
     random.Random(f"groups:{seed}").shuffle(units)
     of = {unit: f"group {at % UNITS}" for at, unit in enumerate(units)}
     return [of[label] for label in labels], UNITS
-
-
-def _errors(comparison: Comparison) -> list[tuple[str, str, int]]:
-    """For each system that failed, the error it failed with most often, on one line, and how often."""
-    found = []
-    for system in comparison.systems:
-        errors = Counter(each.error for each in comparison.attempts if each.system == system.name and each.error)
-        for error, many in errors.most_common(1):
-            words = " ".join(error.split())
-            found.append((system.name, words if len(words) <= LONGEST else words[: LONGEST - 1] + "…", many))
-    return found
-
-
-def _notes(
-    comparison: Comparison, standings: Sequence[Standing], front: Front | None, unit: CostUnit, on_front: Sequence[str]
-) -> list[str]:
-    notes = []
-    if comparison.stopped is not None:
-        notes.append(f"The comparison ended early: {comparison.stopped}.")
-    if comparison.skipped_rows:
-        rows = "row" if comparison.skipped_rows == 1 else "rows"
-        notes.append(f"{comparison.skipped_rows:,} malformed {rows} of the task file left out.")
-    idle = [each.system.name for each in standings if not each.attempts]
-    if idle:
-        notes.append(f"Not run at all: {', '.join(idle)}.")
-    run = [each for each in standings if each.attempts]
-    for words, parts in (
-        ("Attempts not run", [(each, each.not_run) for each in run]),
-        ("Failed attempts, which score 0", [(each, each.failed) for each in run]),
-        ("Attempts whose price is not known", [(each, each.unpriced) for each in run]),
-    ):
-        told = [f"{each.system.name} ({many:,} of {each.attempts + each.not_run:,})" for each, many in parts if many]
-        if told:
-            notes.append(f"{words}: {', '.join(told)}.")
-    for name, error, many in _errors(comparison):
-        notes.append(f"{name}, {many:,} time{'' if many == 1 else 's'}: {error}")
-    guessed = [each.system.name for each in run if each.estimated]
-    if guessed:
-        notes.append(f"Some tokens are estimates, because the provider reported none: {', '.join(guessed)}.")
-    missing = [each.system.name for each in standings if each.attempts and each.system.name not in on_front]
-    if missing:
-        notes.append(f"Not on the chart, for want of items in common with the others: {', '.join(missing)}.")
-    if front is not None and front.n < len(comparison.items):
-        notes.append(f"The front of accuracy against cost is of the {front.n:,} items that all its systems have.")
-    if comparison.judging is not None:
-        said = str(comparison.judging)
-        notes.append(f"{said[0].upper()}{said[1:]}.")
-    notes.append(f"Cost is counted in {AN_ITEM[unit]}.")
-    return notes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from .conclusion import conclusions
 from .statistics.transitions import Transitions
+from .sureness import sentences
 from .wording import AN_ITEM, cost, count, duration, facts, gap, money, percent, percents, points, simulated
 
 if TYPE_CHECKING:
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 # What acts on a terminal: controls, marks that reorder what follows, line separators.
 BROUGHT = (
-    "Brought: the member's Shapley value in the last vote, in points, as if plurality decided it; the members' add "
-    "up to what that vote is worth. Lost without it: what the vote loses when its ballot is left out."
+    "Brought: the member's Shapley value in the last vote, in points, decided again by {rule}; the members' add up to "
+    "what that vote is worth. Lost without it: what the vote loses when its ballot is left out."
 )
 FRONT = "On the front: no other is at least as accurate and as cheap, and better in one of the two."
+SURE = "How sure, and how right"
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -106,7 +108,13 @@ def _write(summary: Summary, console: Console) -> None:
         for row in rows:
             members.add_row(*(Text(safe(cell)) for cell in row))
         console.print(members)
-        line(BROUGHT, "dim")
+        line(BROUGHT.format(rule=diagnosis.decided_by), "dim")
+    if summary.sureness:
+        console.print()
+        line(SURE, "bold")
+        for told_of in summary.sureness:
+            for words in sentences(told_of):
+                line(words)
     if summary.notes:
         console.print()
         for note in summary.notes:
