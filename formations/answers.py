@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from phalanx.errors import AccessDenied
+from phalanx.messages import estimate_tokens
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
 from phalanx.runtime.log import Log, MemoryLog
@@ -28,12 +29,16 @@ class Answers:
     stream: the board's name in its log. op: how the writes are named.
     """
 
-    __slots__ = ("notes", "op", "said", "stream")
+    __slots__ = ("_standing", "_taken", "is_only", "notes", "op", "said", "seq", "stream")
 
     def __init__(self, stream: str, op: str) -> None:
         self.stream, self.op = stream, op
         self.said: list[tuple[Identity, Outcome, Sequence[Entry], float]] = []
         self.notes: list[tuple[int, float, Note]] = []
+        # Whether nothing else is to be written, so that it is known what stands where.
+        self.is_only = True
+        self.seq = self._taken = 0
+        self._standing: dict[str, tuple[Entry, str]] = {}
 
     def add(self, who: Identity, outcome: Outcome, causes: Sequence[Entry]) -> None:
         """Keep an answer."""
@@ -42,6 +47,28 @@ class Answers:
     def note(self, note: Note) -> None:
         """Keep something else to be written after the answers so far."""
         self.notes.append((len(self.said), time.time(), note))
+        self.is_only = False
+
+    def look(self, who: Identity, op: str) -> list[tuple[Entry, str]]:
+        """What a member may read of the answers so far, each with its text, as a snapshot of the board would hold it.
+
+        who: the member. op: the name of the look, which is written to the board with the answers: it has a number too.
+        Only where `is_only` says that there is nothing else.
+        """
+        for author, outcome, causes, moment in self.said[self._taken :]:
+            name = _name(self.op, outcome)
+            if REGION.may_write(author) and name not in self._standing:
+                self.seq += 1
+                text = outcome.text
+                entry = Entry(
+                    ANSWERS, "", len(self._standing) + 1, self.seq, text, author.name, author.role, outcome.round,
+                    tuple(sorted({cause.seq for cause in causes})), estimate_tokens(text), moment, name, "public",
+                )  # fmt: skip
+                self._standing[name] = entry, text
+        self._taken = len(self.said)
+        self.seq += 1
+        self.notes.append((len(self.said), time.time(), lambda board: board.as_member(who).snapshot(op=op)))
+        return list(self._standing.values()) if REGION.may_read(who) else []
 
     def board(self, log: Log, written: Callable[[Entry], None] | None = None, *, is_new: bool = True) -> Blackboard:
         """A board with these answers on it, those left out that their authors may not write.
@@ -87,8 +114,11 @@ async def post(board: Blackboard, who: Identity, outcome: Outcome, causes: Seque
     op: the run's own name for its writes. Each is told apart by where the answer was asked for and not by a number, so
     that a run which goes on, and asks again whom a limit had refused, names all others as before.
     """
-    name = f"{op}/post-{'/'.join(outcome.path)}"
-    await board.as_member(who).post(ANSWERS, outcome.text, round=outcome.round, causes=causes, op=name)
+    await board.as_member(who).post(ANSWERS, outcome.text, round=outcome.round, causes=causes, op=_name(op, outcome))
+
+
+def _name(op: str, outcome: Outcome) -> str:
+    return f"{op}/post-{'/'.join(outcome.path)}"
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

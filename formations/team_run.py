@@ -36,6 +36,7 @@ from phalanx.runtime.human import RunPaused, ask_human
 from phalanx.runtime.limits import Account, Accounts
 from phalanx.runtime.regions import Identity
 from phalanx.runtime.run import Run
+from phalanx.runtime.views import build_view
 
 from .answers import ANSWERS as ANSWERS
 from .answers import REGION, Answers, post
@@ -182,9 +183,14 @@ class TeamRun:
         """
         # A snapshot with a name of its own: a resumed run is shown the same as before, whatever was written since.
         self._seen += 1
-        op = f"{self._op}/see-{self._seen}"
-        now = await self.board.as_member(identity(member)).snapshot(op=op)
-        view = await now.view(tokens=tokens, about=about)
+        op, who = f"{self._op}/see-{self._seen}", self._identity(member)
+        if self._board is None and self.answers.is_only:
+            # What stands on the board is known, and so is the view of it, without a board.
+            shown = self.answers.look(who, op)
+            view = build_view(shown, reader=who.name, tokens=tokens, about=about, seq=self.answers.seq)
+        else:
+            now = await self.board.as_member(who).snapshot(op=op)
+            view = await now.view(tokens=tokens, about=about)
         if over := [each for each in view.dropped if each.reason == "budget"]:
             self.run.warn(f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens")
         return self.fences.around(view.parts), view.included
@@ -196,8 +202,7 @@ class TeamRun:
         """
         if not outcome.ok:
             return
-        if (who := self._identities.get(outcome.member)) is None:
-            who = self._identities[outcome.member] = identity(self.member(outcome.member))
+        who = self._identities.get(outcome.member) or self._identity(self.member(outcome.member))
         if self._board is None:
             self.answers.add(who, outcome, causes)
             return
@@ -205,6 +210,11 @@ class TeamRun:
             await post(self._board, who, outcome, causes, self._op)
         except AccessDenied as denied:
             self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
+
+    def _identity(self, member: Member) -> Identity:
+        if (who := self._identities.get(member.name)) is None:
+            who = self._identities[member.name] = identity(member)
+        return who
 
     def accounts_of(self, member: Member, around: Accounts) -> Accounts:
         """What an asking of a `member` draws on: its own account, the same in every asking of the run, then `around`.
