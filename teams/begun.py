@@ -10,7 +10,6 @@ from phalanx.errors import ReplayDivergence, SpecError, TeamDiffers, ValidationE
 from phalanx.runtime.events import RunStarted
 
 from .running import roster
-from .yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from .team import AgentTeam
@@ -59,6 +58,8 @@ def differing(team: AgentTeam, start: RunStarted) -> tuple[str, ...]:
 
     team, start: as above. Limits are left out: they may change. None, when one of the two cannot be written as a spec.
     """
+    from .yaml_file import read_yaml  # YAML is loaded where it is read
+
     if start.spec is None:
         return ()
     try:

@@ -101,7 +101,7 @@ from phalanx import Agent, AgentTeam
 team = AgentTeam.debate([Agent("coder", name="a", model="openai/gpt-4o-mini"), Agent("critic", model="ollama/llama3")])
 team.diagram()
 assert dict(os.environ) == before, "the environment was changed"
-heavy = set("litellm openai rich aiohttp httpx structlog tenacity typer jsonschema".split()) & set(sys.modules)
+heavy = set("litellm openai rich aiohttp httpx structlog tenacity typer jsonschema yaml".split()) & set(sys.modules)
 assert not heavy, f"loaded: {heavy}"
 """
 
