@@ -22,7 +22,7 @@ from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
 from .classify import classify, retry_after
 from .foreign import read, text_in, used
 from .mapping import messages_of, parameters_of
-from .model import Model, close
+from .model import Model, close, is_model
 from .provider import BaseProvider
 from .retry import Retrying
 
@@ -44,7 +44,7 @@ def adapt(given: object) -> Model:
     """
     if inspect.isclass(given):
         return adapt(made(given, given.__name__))
-    if isinstance(given, Model) and inspect.iscoroutinefunction(given.complete):
+    if is_model(given):
         return given
     if callable(having := getattr(given, "as_model", None)):
         return adapt(having())

@@ -13,7 +13,7 @@ from phalanx.messages import Price
 from phalanx.settings import Settings
 
 from .adjust import Clamped, Priced, warmest
-from .model import Model
+from .model import Model, is_model
 from .names import DEFAULT_MODELS, KEY_VARIABLES, check_provider, is_provider
 from .ollama import installed
 from .retry import RetryConfig, Retrying
@@ -129,7 +129,7 @@ def adjusted(model: Model, *, price: Price | None = None, retry: RetryConfig | N
 
 
 def _adapted(given: object) -> Model:
-    if isinstance(given, Model) and not inspect.isclass(given) and inspect.iscoroutinefunction(given.complete):
+    if is_model(given):
         return given
     from .adapter import adapt  # loaded only by those who bring a client of their own
 
