@@ -20,7 +20,7 @@ from .base import Answer, Member, Outcome
 from .count import count, undecided_text
 from .one_voice import warn_of_one_voice
 from .shared_board import AGENDA, PROBLEM, QUESTIONS, Contribution, SharedBoard
-from .team_run import TeamRun, identity
+from .team_run import TeamRun
 
 if TYPE_CHECKING:
     from .blackboard import BlackboardFormation
@@ -119,7 +119,7 @@ class BoardWork:
         """Whether an entry is another's, and one that the member may read."""
         if entry.author == member.name or not self._may_read(member, entry.region):
             return False
-        return entry.visibility == "public" or admits(entry.visibility, identity(member))
+        return entry.visibility == "public" or admits(entry.visibility, self.run.identity(member))
 
     def _may_read(self, member: Member, name: str) -> bool:
         known = self._rights.get((member.name, name))
@@ -127,7 +127,7 @@ class BoardWork:
             region = next((each for each in self.run.board.regions if each.name == name), None)
             if region is None:
                 return True
-            known = self._rights[member.name, name] = region.may_read(identity(member))
+            known = self._rights[member.name, name] = region.may_read(self.run.identity(member))
         return known
 
     def _match(self, fresh: Sequence[Entry]) -> None:

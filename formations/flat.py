@@ -100,9 +100,10 @@ class Flat(Gathering):
         outcomes: list[Outcome] = []
         # Of those who have not answered in this round, what they said in the one before.
         run.hold(lambda: concat(_latest(outcomes, before)))
+        text, roster = run.text(task), run.names()
         for member in run.members:
             board, shown = await run.see(member, tokens=self.view_tokens, about=task.description)
-            prompt = run.prompts("turn", task=run.text(task), roster=run.names(), board=board)
+            prompt = run.prompts("turn", task=text, roster=roster, board=board)
             outcome = await run.try_ask(member, prompt, stage="turn", round=round, question=task.id, causes=shown)
             outcomes.append(outcome)
             run.raise_refusal(outcome)

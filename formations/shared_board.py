@@ -18,7 +18,7 @@ from .agenda import Item, Minutes, Turn
 from .base import Answer, Member
 from .headings import under_names
 from .rounds import cut
-from .team_run import TeamRun, identity
+from .team_run import TeamRun
 
 if TYPE_CHECKING:
     from .blackboard import BlackboardFormation
@@ -69,6 +69,8 @@ class SharedBoard:
         self._op = f"{run.run.run_id}/{'/'.join(run.run.path)}/board"
         self._writes = 0
         self._now: Snapshot | None = None
+        # What each member was shown since it was last looked at: who is asked for a bid and then acts sees it once.
+        self._views: dict[str, tuple[str, tuple[Entry, ...]]] = {}
         self._standing: list[Entry] = []
         self._triggers: dict[int, Entry] = {}
         self._minutes = Minutes()
@@ -83,6 +85,7 @@ class SharedBoard:
     async def look(self) -> None:
         """Look at the board once for the whole turn, under a name: a resumed run sees what it saw then."""
         self._now = now = await self.board.snapshot(op=self._next_op())
+        self._views = {}
         self._triggers = {entry.seq: entry for name in self._watched for entry in await now.history(name)}
         standing = [entry for entry in self._triggers.values() if entry.region in _KEPT and not entry.retracted]
         for name in self.formation.regions:
@@ -109,15 +112,18 @@ class SharedBoard:
     async def view(self, member: Member) -> tuple[str, tuple[Entry, ...]]:
         """What a `member` may see of the board within the budget, as fenced data; and the entries it is shown."""
         assert self._now is not None
+        if (seen := self._views.get(member.name)) is not None:
+            return seen
         tokens = self.formation.view_tokens
         view = await self._now.view(
-            identity(member), tokens=tokens, patterns=self._shown, about=self.task.description,
+            self.run.identity(member), tokens=tokens, patterns=self._shown, about=self.task.description,
         )  # fmt: skip
         if over := [each for each in view.dropped if each.reason == "budget"]:
             self.run.run.warn(
                 f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens"
             )
-        return self.run.fences.around(view.parts), view.included
+        seen = self._views[member.name] = self.run.fences.around(view.parts), view.included
+        return seen
 
     def trigger_text(self, item: Item) -> str:
         """What an `item` of the agenda waits on, as its member is shown it."""
@@ -196,7 +202,7 @@ class SharedBoard:
             await self.board.post(region, self._minutes.known(value) if isinstance(value, Turn) else value, op=op)
             return True
         try:
-            written = await self.board.as_member(identity(member)).post(
+            written = await self.board.as_member(self.run.identity(member)).post(
                 region, value, round=round, causes=causes, op=op, resolved=resolved
             )
         except AccessDenied as denied:

@@ -183,7 +183,7 @@ class TeamRun:
         """
         # A snapshot with a name of its own: a resumed run is shown the same as before, whatever was written since.
         self._seen += 1
-        op, who = f"{self._op}/see-{self._seen}", self._identity(member)
+        op, who = f"{self._op}/see-{self._seen}", self.identity(member)
         if self._board is None and self.answers.is_only:
             # What stands on the board is known, and so is the view of it, without a board.
             shown = self.answers.look(who, op)
@@ -202,7 +202,7 @@ class TeamRun:
         """
         if not outcome.ok:
             return
-        who = self._identities.get(outcome.member) or self._identity(self.member(outcome.member))
+        who = self._identities.get(outcome.member) or self.identity(self.member(outcome.member))
         if self._board is None:
             self.answers.add(who, outcome, causes)
             return
@@ -211,7 +211,8 @@ class TeamRun:
         except AccessDenied as denied:
             self.run.warn(f"{outcome.member}'s answer is not on the board: {denied}")
 
-    def _identity(self, member: Member) -> Identity:
+    def identity(self, member: Member) -> Identity:
+        """A `member` as the board knows it: its name, its role and the role's rights."""
         if (who := self._identities.get(member.name)) is None:
             who = self._identities[member.name] = identity(member)
         return who
