@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from phalanx import Agent, AgentTeam, Limits, tool
 from phalanx.agents.models.offline import FunctionModel
+from phalanx.cli.story import Story
 from phalanx.errors import ConfigurationError, LimitExceeded, LogError, ReplayDivergence, UncertainStep
 from phalanx.messages import Completion, Request, ToolCall
-from phalanx.runtime.events import MemberStarted, RunStarted, StepFinished, StepStarted
+from phalanx.runtime.events import MemberStarted, RunResumed, RunStarted, StepFinished, StepStarted
 from phalanx.runtime.human import Question
 from phalanx.runtime.log import MemoryLog
 
@@ -91,6 +95,20 @@ async def test_a_fork_says_in_its_journal_from_where_it_came_and_under_which_lim
     # What was taken over stands as it was said, once.
     prompts = [each.prompt for each in records if isinstance(each, MemberStarted) and each.member == "ada"]
     assert len(prompts) == 1
+
+
+async def test_a_fork_goes_on_when_it_is_forked_and_not_when_the_old_run_began() -> None:
+    first, yesterday = MemoryLog(), MemoryLog()
+    await line(Said("first", "offline/one")).run("Go.", run_id="old", log=first)
+    events: list[Any] = [record for _, record in await first.read("run/old")]
+    await yesterday.append("run/old", [replace(each, time=each.time - 86_400) for each in events])
+    await line(Said("second", "offline/two")).fork("old", AT, log=yesterday, new_id="new")
+    new = [record for _, record in await yesterday.read("run/new")]
+    started, resumed = new[0], next(each for each in new if isinstance(each, RunResumed))
+    assert isinstance(started, RunStarted)
+    assert started.time == events[0].time - 86_400
+    assert resumed.time >= events[-1].time
+    assert Story("new", new).seconds < 3600
 
 
 async def test_a_fork_of_a_fork_keeps_both_beginnings() -> None:
