@@ -11,17 +11,17 @@ from phalanx.errors import ValidationError
 
 from .ballots import Ballot, Content, RawBallot, Scores, content_of
 
-PLAIN = frozenset({str, list, set, dict, type(None)})
-"""The types of most ballots that are not a Ballot."""
-
 Said = dict[Content, list[int]]
 
 
-def gathered(ballots: Sequence[RawBallot], problems: dict[int, str]) -> tuple[Said, set[str] | None]:
+def gathered(
+    ballots: Sequence[RawBallot], signed: dict[int, Ballot], problems: dict[int, str]
+) -> tuple[Said, set[str] | None]:
     """What was said, each once, with the places of those who said it; and who is named, where that is known by now.
 
-    problems: why ballots are invalid, by place, which is added to. Plain ballots are put together first and then
-    looked at all at once, which makes a thousand of them cheap; where that finds a fault, each is looked at by itself.
+    signed: the ballots that are a Ballot, by place; problems: why ballots are invalid, by place; both are added to.
+    Plain ballots are put together first and then looked at all at once, which makes a thousand of them cheap; where
+    that finds a fault, each is looked at by itself.
     """
     plain: dict[object, list[int]] = {}
     scores: dict[int, dict[str, object]] = {}
@@ -40,7 +40,11 @@ def gathered(ballots: Sequence[RawBallot], problems: dict[int, str]) -> tuple[Sa
             elif kind is dict:
                 scores[seat] = cast("dict[str, object]", raw)
             else:
-                content = raw.content if isinstance(raw, Ballot) else content_of(raw)
+                if isinstance(raw, Ballot):
+                    signed[seat] = raw
+                    content = raw.content
+                else:
+                    content = content_of(raw)
                 if content is not None:
                     said.setdefault(content, []).append(seat)
         except ValidationError as problem:

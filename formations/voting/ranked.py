@@ -31,7 +31,8 @@ class RankedRule(VotingRule):
         return set(map(type, said)) <= {tuple}
 
     def preferred(self, content: Content) -> tuple[str, ...]:
-        return cast("tuple[str, ...]", content)[:1]
+        assert isinstance(content, tuple)
+        return content[:1]
 
 
 def rankings(votes: Votes) -> Iterable[tuple[tuple[str, ...], int]]:
@@ -50,10 +51,7 @@ class Borda(RankedRule):
     def count(self, votes: Votes) -> Count:
         halves = dict.fromkeys(votes.names, 0)
         last, names = len(votes.names) - 1, set(votes.names)
-        alike: dict[tuple[int, int], list[tuple[str, ...]]] = {}
-        for ranking, weight in rankings(votes):
-            alike.setdefault((len(ranking), weight), []).append(ranking)
-        for (length, weight), listed in alike.items():
+        for length, weight, listed in _alike(votes):
             # By columns: how often each stands first, second, ... is counted without a step for each ballot.
             for rank, column in enumerate(zip(*listed, strict=True)):
                 for name, times in Counter(column).items():
@@ -65,6 +63,18 @@ class Borda(RankedRule):
         best = max(halves.values())
         tally = {name: Fraction(points, 2 * votes.scale) for name, points in halves.items()}
         return Count(tally, [name for name, points in halves.items() if points == best])
+
+
+def _alike(votes: Votes) -> Iterable[tuple[int, int, Sequence[tuple[str, ...]]]]:
+    """The rankings of the same length and weight together, with both."""
+    said = cast("list[tuple[str, ...]]", votes.said)
+    lengths, weights = set(map(len, said)), set(votes.weights)
+    if len(lengths) == len(weights) == 1:
+        return [(lengths.pop(), weights.pop(), said)]
+    alike: dict[tuple[int, int], list[tuple[str, ...]]] = {}
+    for ranking, weight in zip(said, votes.weights, strict=True):
+        alike.setdefault((len(ranking), weight), []).append(ranking)
+    return [(length, weight, listed) for (length, weight), listed in alike.items()]
 
 
 class InstantRunoff(RankedRule):

@@ -14,7 +14,7 @@ from phalanx.settings import nearest
 
 from .ballots import ONE, Ballot, Content, Invalid, RawBallot, check_names
 from .exact import ratio
-from .gathering import PLAIN, gathered, names_in
+from .gathering import gathered, names_in
 
 OnInvalid = Literal["error", "abstain"]
 Admit = Callable[[Content], Content]
@@ -67,14 +67,14 @@ def read_votes(
     """
     known = None if candidates is None else _known(candidates)
     problems: dict[int, str] = {}
-    said, named = gathered(ballots, problems)
+    signed: dict[int, Ballot] = {}
+    said, named = gathered(ballots, signed, problems)
     if fits is None or not fits(said):
         said, named = _admitted(said, admit, problems), None
     if named is None:
         named = names_in(said)
     if known is not None and not named <= known:
         said = _admitted(said, lambda content: _of_candidates(content, known), problems)
-    signed = {seat: raw for seat, raw in enumerate(ballots) if type(raw) not in PLAIN and isinstance(raw, Ballot)}
     weights = _weights(ballots, signed, said, weigh, problems)
     if weigh is not None:
         said = {content: seats for content, seats in said.items() if seats}
