@@ -13,6 +13,7 @@ from phalanx.messages import Data
 from phalanx.runtime.entries import Conflict, Entry
 from phalanx.runtime.reading import Snapshot
 from phalanx.runtime.regions import Region
+from phalanx.runtime.views import build_view
 
 from .agenda import Item, Minutes, Turn
 from .base import Answer, Member
@@ -69,6 +70,7 @@ class SharedBoard:
         self._op = f"{run.run.run_id}/{'/'.join(run.run.path)}/board"
         self._writes = 0
         self._now: Snapshot | None = None
+        self._open: list[tuple[Entry, str]] | None = None
         # What each member was shown since it was last looked at: who is asked for a bid and then acts sees it once.
         self._views: dict[str, tuple[str, tuple[Entry, ...]]] = {}
         self._standing: list[Entry] = []
@@ -92,6 +94,10 @@ class SharedBoard:
             if name not in _KEPT:
                 standing += await now.entries(name)
         self._standing = sorted(standing, key=lambda entry: entry.seq)
+        # Where only the board's own regions are shown, all members are shown what was just read, as far as they may.
+        self._open = None
+        if not self.formation.regions and all(entry.visibility == "public" for entry in self._standing):
+            self._open = [(entry, str(entry.value)) for entry in self._standing if entry.region != PROBLEM]
 
     def entries(self) -> list[Entry]:
         """All that stands and can call on somebody, oldest first."""
@@ -114,10 +120,13 @@ class SharedBoard:
         assert self._now is not None
         if (seen := self._views.get(member.name)) is not None:
             return seen
-        tokens = self.formation.view_tokens
-        view = await self._now.view(
-            self.run.identity(member), tokens=tokens, patterns=self._shown, about=self.task.description,
-        )  # fmt: skip
+        tokens, about, who = self.formation.view_tokens, self.task.description, self.run.identity(member)
+        if self._open is None:
+            view = await self._now.view(who, tokens=tokens, patterns=self._shown, about=about)
+        else:
+            may = {region.name for region in REGIONS if region.may_read(who)}
+            parts = [part for part in self._open if part[0].region in may]
+            view = build_view(parts, reader=who.name, tokens=tokens, about=about, seq=self._now.seq)
         if over := [each for each in view.dropped if each.reason == "budget"]:
             self.run.run.warn(
                 f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens"
