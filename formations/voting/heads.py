@@ -44,13 +44,13 @@ def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible
     elif len(leaders) > 1:
         if rule.tie_break:
             return None
-        status, what, level = "tie", tied_at(leaders, ratio(most, 1)), tuple(leaders)
+        status, what, level = "tie", tied_at(leaders, most), tuple(leaders)
     else:
         winner, second = leaders[0], None
         if len(ranked) > 1:
             next_best = len(places[ranked[1]])
             second = max([name for name in ranked[1:] if len(places[name]) == next_best])
-        what = won(winner, ratio(most, 1), second, ratio(lead, 1), most, cast)
+        what = won(winner, most, second, lead, most, cast)
     others = [dissent((name,), len(places[name]), 1, places[name], signed) for name in ranked[len(leaders) :]]
     facts: dict[str, object] = {
         "status": status, "winner": winner, "leaders": tuple(leaders),

@@ -315,7 +315,7 @@ def agreed_by(rule: VotingRule, share: Fraction, heads: int) -> bool:
     return least is None or share >= exact(least)
 
 
-def won(winner: str, votes: Fraction, second: str | None, margin: Fraction, heads: int, cast: int) -> str:
+def won(winner: str, votes: Fraction | int, second: str | None, margin: Fraction | int, heads: int, cast: int) -> str:
     """How a winner won: at how many `votes`, how far (`margin`) ahead of whom (`second`), backed by whom.
 
     heads, cast: the ballots for the winner, and all that count.
@@ -324,7 +324,7 @@ def won(winner: str, votes: Fraction, second: str | None, margin: Fraction, head
     return f"{shown(winner)} wins at {plain(votes)}{ahead}, backed by {heads} of {cast} ballots"
 
 
-def tied_at(leaders: Sequence[str], votes: Fraction) -> str:
+def tied_at(leaders: Sequence[str], votes: Fraction | int) -> str:
     """That `leaders` are tied, at how many `votes`."""
     return f"{listed(leaders)} are tied at {plain(votes)}"
 
@@ -339,6 +339,6 @@ def _ceil(number: Fraction) -> int:
     return -(-number.numerator // number.denominator)
 
 
-def plain(number: Fraction) -> str:
+def plain(number: Fraction | int) -> str:
     """A fraction for reading: as it is when it is short, else to four digits."""
     return str(number) if number.denominator <= 1000 else f"{float(number):.4g}"
