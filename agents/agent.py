@@ -10,8 +10,8 @@ from phalanx.errors import ConfigurationError
 from phalanx.messages import About, Message, Price
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.events import Token
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.limits import Limits, as_limits
-from phalanx.runtime.run import Listener
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
 

@@ -9,8 +9,9 @@ from phalanx.errors import LimitExceeded
 from phalanx.messages import About, Message
 from phalanx.runtime.asked import check_asked, guarded
 from phalanx.runtime.events import RunFinished, RunStarted
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.limits import Limits, as_limits
-from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.run import Run
 
 from .loop import take
 from .output import Shape

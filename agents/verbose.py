@@ -9,7 +9,7 @@ import anyio
 from phalanx.errors import ConfigurationError
 from phalanx.messages import Completion, Delta, Message, Request
 from phalanx.runtime.events import AnyEvent, Retried, RunFinished, RunStarted, Warned
-from phalanx.runtime.run import Listener
+from phalanx.runtime.execution import Listener
 from phalanx.settings import Settings, nearest
 
 from .models.model import Model, Wrapper, close, stream

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 from .log import Log
 
 if TYPE_CHECKING:
-    from .run import Execution
+    from .execution import Execution
 
 Part = tuple[str, Sequence[object], int | None]
 """A stream's name, what is added to it, and the position at which it must end."""

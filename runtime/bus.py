@@ -27,7 +27,7 @@ from phalanx.messages import Completion, ToolResult
 from phalanx.settings import logger
 
 from .events import AnyEvent, Event, MemberFinished, MemberStarted, RunFinished, RunStarted, StepFinished, StepStarted
-from .run import HEARERS
+from .execution import HEARERS
 from .stream import detached
 
 P = ParamSpec("P")

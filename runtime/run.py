@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
 from phalanx.errors import CircuitOpen, LimitExceeded, NoModelAnswered, ProviderTimeout, StreamCut
-from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage, estimate_request
+from phalanx.messages import Completion, Request, ToolCall, Usage, estimate_request
 
-from .alongside import Part, append_together
 from .events import (
-    AnyEvent,
     DeadlinePassed,
     Event,
     LimitRefused,
@@ -28,145 +25,14 @@ from .events import (
     Token,
     Warned,
 )
+from .execution import HEARERS, Execution, Listener, Result
 from .limits import Accounts, Limits, Need, block_accounts
-from .log import Log, MemoryLog
+from .log import Log
 
 if TYPE_CHECKING:
-    from .human import Human, Question
     from .playback import Playback
 
-Listener = Callable[[AnyEvent], None]
-Result = TypeVar("Result", Completion, ToolResult, str)
-
 FREE = Usage()
-
-
-class Hearer(Protocol):
-    """Something that hears every run of the process, such as an event bus."""
-
-    def is_listening(self) -> bool:
-        """Whether anybody cares."""
-        ...
-
-    def hear(self, event: AnyEvent) -> None:
-        """Be told of an event, as it happens."""
-        ...
-
-    async def drain(self) -> None:
-        """Wait, not too long, until what was heard is dealt with."""
-        ...
-
-
-HEARERS: WeakSet[Hearer] = WeakSet()
-
-
-class Execution:
-    """What all branches of one execution share: its log, its listeners, its events' order."""
-
-    def __init__(
-        self,
-        run_id: str,
-        log: Log | None,
-        seed: int,
-        listeners: tuple[Listener, ...],
-        streaming: bool,
-        playback: Playback | None = None,
-    ) -> None:
-        self.run_id, self.log, self.seed = run_id, log or MemoryLog(), seed
-        self.listeners, self.streaming, self.playback = listeners, streaming, playback
-        # A log that was not given is nobody's to read: events are shown only, and if nobody listens, not even made.
-        self.unread = log is None and playback is None
-        self.unseen = self.unread and not listeners
-        self.seq = self.position = 0
-        self.time = time.time()
-        # People: who is asked, what was answered beforehand, what is being asked, and how many calls are under way.
-        self.human: Human | None = None
-        self.answers: Mapping[str, str] = {}
-        self.questions: list[Question] = []
-        self.busy = 0
-        self.idle: anyio.Event | None = None
-        self.pending: list[AnyEvent] = []
-        self.alongside: list[Part] = []
-        self.writing = False
-        self.written: anyio.Event | None = None
-        if playback is not None:
-            playback.check_decided()
-            self.time = playback.start.time
-            for event in playback.events:
-                self.show(event)
-            if not playback.only:
-                self.seq, self.position = playback.last_seq, len(playback.records)
-
-    def record(self, event: AnyEvent) -> None:
-        """Put an event into the log, with the next flush, and show it."""
-        if not self.unread:
-            self.pending.append(event)
-        self.show(event)
-
-    def show(self, event: AnyEvent) -> None:
-        """Show an event to the listeners."""
-        for listener in self.listeners:
-            listener(event)
-
-    async def work(self, call: Awaitable[Result]) -> Result:
-        """Wait for a call, while the run counts as busy."""
-        self.busy += 1
-        try:
-            return await call
-        finally:
-            self.busy -= 1
-            if self.busy == 0 and self.idle is not None:
-                self.idle.set()
-                self.idle = None
-
-    async def flush(self) -> None:
-        """Make what was recorded durable, in order; back only when it is."""
-        if self.log.instant:
-            await self._write()
-            return
-        while self.writing:  # by another branch; then comes all that was recorded meanwhile, together
-            if self.written is None:
-                self.written = anyio.Event()
-            await self.written.wait()
-        self.writing = True
-        try:
-            await self._write()
-        finally:
-            self.writing = False
-            if self.written is not None:
-                self.written.set()
-                self.written = None
-
-    async def finish(self) -> None:
-        """Write what is left, and let those who hear every run deal with it; at most seconds, also when cancelled."""
-        with anyio.move_on_after(5, shield=True):
-            await self.flush()
-            for hearer in list(HEARERS):
-                if hearer.is_listening():
-                    await hearer.drain()
-
-    async def _write(self) -> None:
-        """A run has one writer: `expect` finds a second one, which resumed it at the same time."""
-        stream = f"run/{self.run_id}"
-        if self.alongside:
-            parts, self.alongside = self.alongside, []
-            records, self.pending = self.pending, []
-            if records:
-                parts.append((stream, records, self.position))
-            try:
-                await append_together(self.log, parts)
-                self.position += len(records)
-            except BaseException:
-                self.pending = records + self.pending
-                self.alongside = [part for part in parts if part[0] != stream] + self.alongside
-                raise
-        elif self.pending:
-            records, self.pending = self.pending, []
-            try:
-                self.position = await self.log.append(stream, records, expect=self.position)
-            except BaseException:
-                self.pending = records + self.pending
-                raise
 
 
 class Run:

@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 
 from .events import AnyEvent, Missed
-from .run import Listener
+from .execution import Listener
 
 T = TypeVar("T")
 

@@ -10,13 +10,14 @@ from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, LogError
 from phalanx.runtime.asked import check_asked, guarded
 from phalanx.runtime.events import AnyEvent, RunResumed, RunStarted
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.forking import copied
 from phalanx.runtime.holding import held
 from phalanx.runtime.human import Human
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log, MemoryLog
 from phalanx.runtime.playback import Decision, Playback
-from phalanx.runtime.run import Listener, new_run_id
+from phalanx.runtime.run import new_run_id
 
 from .answering import check_answers
 from .begun import check_team, naming_what_differs

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import anyio
 
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.human import Human, Question
-from phalanx.runtime.run import Listener
 from phalanx.runtime.stream import EventStream
 
 from .result import TeamResult

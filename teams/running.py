@@ -21,12 +21,13 @@ from phalanx.formations.base import Answer
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.holding import held
 from phalanx.runtime.human import Human, Question, RunPaused
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log
 from phalanx.runtime.playback import ANY_MODEL, Playback
-from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.run import Run
 
 from .result import TeamResult
 

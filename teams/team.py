@@ -19,10 +19,11 @@ from phalanx.runtime.asked import guarded
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.events import TeamFinished, TeamStarted
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.human import Human
 from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log
-from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.run import Run
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import nearest
 

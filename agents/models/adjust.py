@@ -7,7 +7,8 @@ from dataclasses import replace
 from weakref import WeakSet
 
 from phalanx.messages import Completion, Delta, Price, Request
-from phalanx.runtime.run import Execution, current_run
+from phalanx.runtime.execution import Execution
+from phalanx.runtime.run import current_run
 
 from .model import FREE, Model, Wrapper, close, stream
 

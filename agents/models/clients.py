@@ -9,7 +9,8 @@ from phalanx.errors import ConfigurationError, ValidationError
 from phalanx.messages import Completion, Message, Request
 from phalanx.runtime.blocking import run_blocking
 from phalanx.runtime.events import Token
-from phalanx.runtime.run import Listener, Run
+from phalanx.runtime.execution import Listener
+from phalanx.runtime.run import Run
 from phalanx.runtime.stream import EventStream
 from phalanx.settings import Settings
 

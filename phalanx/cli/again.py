@@ -19,8 +19,8 @@ from .text import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from phalanx.runtime.execution import Listener
     from phalanx.runtime.playback import Decision
-    from phalanx.runtime.run import Listener
     from phalanx.teams.result import TeamResult
     from phalanx.teams.team import AgentTeam
 

@@ -20,8 +20,8 @@ from .text import json_line, one_line, spent, visible
 from .watch import View, attend
 
 if TYPE_CHECKING:
+    from phalanx.runtime.execution import Listener
     from phalanx.runtime.log import Log
-    from phalanx.runtime.run import Listener
     from phalanx.teams.team import AgentTeam
 
     from .story import Story

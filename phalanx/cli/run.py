@@ -13,7 +13,7 @@ from .options import code_of, read_context, read_limits, read_task, read_team
 from .present import Output, Work, present
 
 if TYPE_CHECKING:
-    from phalanx.runtime.run import Listener
+    from phalanx.runtime.execution import Listener
     from phalanx.teams.result import TeamResult
 
 

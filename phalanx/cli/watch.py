@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from phalanx.agents.task import Context
     from phalanx.runtime.events import AnyEvent
+    from phalanx.runtime.execution import Listener
     from phalanx.runtime.limits import Limits
     from phalanx.runtime.log import Log
-    from phalanx.runtime.run import Listener
     from phalanx.teams.result import TeamResult
     from phalanx.teams.team import AgentTeam
 

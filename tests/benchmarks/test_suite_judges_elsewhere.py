@@ -12,10 +12,10 @@ from phalanx import Agent, Limits
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.engines.dask import DaskEngine
 from phalanx.benchmarks.engines.order import Carried, Order, work
+from phalanx.benchmarks.job import NotRun
 from phalanx.benchmarks.judging import Judge
 from phalanx.benchmarks.record import Comparison
 from phalanx.benchmarks.store import AttemptKept, read_comparison
-from phalanx.benchmarks.suite import NotRun
 from phalanx.benchmarks.systems import entrant
 from phalanx.runtime.sqlite import SqliteLog
 from tests.benchmarks.bench_of_judges import JudgingModel

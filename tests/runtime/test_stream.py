@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from phalanx.runtime.events import AnyEvent, Missed, Warned
-from phalanx.runtime.run import Listener
+from phalanx.runtime.execution import Listener
 from phalanx.runtime.stream import EventStream
 
 
