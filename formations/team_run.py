@@ -41,6 +41,7 @@ from phalanx.runtime.views import build_view
 from .answers import ANSWERS as ANSWERS
 from .answers import REGION, Answers, post
 from .base import Answer, Member, Outcome, Round
+from .begun import Begun
 from .count import Counted
 from .fences import Fences
 from .voting import Decision
@@ -367,7 +368,8 @@ class TeamRun:
             job, asking = jobs[at], askings[at]
             try:
                 for earlier in job.after:
-                    await awaited[earlier].wait()
+                    if not awaited[earlier].is_set():
+                        await awaited[earlier].wait()
                 prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
                 ended[job.id] = await asking.outcome(prompt)
             except (Exception, RunPaused) as broken:  # noqa: BLE001 - raised again below
@@ -392,10 +394,15 @@ class TeamRun:
         async def all_of_them() -> None:
             nonlocal group
             async with anyio.create_task_group() as group:
-                for at in range(1, len(jobs)):
-                    group.start_soon(one, at)
-                # The first works in the task that waits for all: one task less, and it starts first as before.
-                await one(0)
+                begin = group.start_soon
+                left = iter(range(len(jobs)))
+
+                def the_others() -> None:
+                    for at in left:
+                        begin(one, at)
+
+                for at in left:
+                    await Begun(one(at), the_others)
 
         if best is not None:
             self.hold(lambda: best(so_far()))
