@@ -112,7 +112,7 @@ async def test_dask_gives_what_the_local_engine_gives_limits_and_a_killed_worker
 
 
 async def test_ray_gives_what_the_local_engine_gives(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="there is no Ray for this Python", exc_type=ImportError)
+    pytest.importorskip("ray", reason="Ray is not installed; there is none for every Python", exc_type=ImportError)
     book, items = tmp_path / "book", sums(6)
     systems = {"debate": debate(book, 0.02)}
     here = await compare(systems, items, baselines=False)
