@@ -1,6 +1,7 @@
 """Our rules beside an independent library of voting rules, each on 10,000 random profiles.
 
-Runs only with PHALANX_TORTURE=1 and where `pref_voting` is installed (it is heavy, so in an environment of its own).
+Runs only with PHALANX_TORTURE=1 and where `pref_voting` is installed (it is heavy, so it is an extra of its own:
+`pip install -e ".[dev,torture]"`).
 PHALANX_PROFILES sets how many profiles each rule is compared on. The profiles are of several kinds, so that ties,
 circles and clones are common among them.
 
