@@ -14,7 +14,7 @@ from phalanx.runtime.entries import Entry
 from phalanx.runtime.log import Log, MemoryLog
 from phalanx.runtime.regions import Identity, Region
 
-from .base import Outcome
+from .base import Member, Outcome
 
 ANSWERS = "answers"
 REGION = Region(ANSWERS, str)
@@ -106,6 +106,11 @@ class Answers:
     def entries(self) -> tuple[Entry, ...]:
         """What would stand on the board."""
         return tuple(at_once(self.board(MemoryLog()).entries()))
+
+
+def identity(member: Member) -> Identity:
+    """A member as the board knows it: its name, its role and the role's rights."""
+    return Identity(member.name, member.role.name, member.role.reads, member.role.writes)
 
 
 async def post(board: Blackboard, who: Identity, outcome: Outcome, causes: Sequence[Entry], op: str) -> None:

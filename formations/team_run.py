@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import anyio
-from anyio.abc import TaskGroup
-
 from phalanx.agents.agent import Agent
-from phalanx.agents.loop import Turn, take
 from phalanx.agents.models.model import Model
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
-from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, LogError, MemberFailed, QuorumMissed
-from phalanx.messages import About, Message
+from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, MemberFailed, QuorumMissed
 from phalanx.runtime.alongside import Alongside
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
@@ -27,48 +21,36 @@ from phalanx.runtime.events import (
     BallotCast,
     BoardWritten,
     Decided,
-    MemberFinished,
-    MemberStarted,
-    OutcomeStatus,
     RoundStarted,
 )
-from phalanx.runtime.human import RunPaused, ask_human
+from phalanx.runtime.human import ask_human
 from phalanx.runtime.limits import Account, Accounts
 from phalanx.runtime.regions import Identity
 from phalanx.runtime.run import Run
 from phalanx.runtime.views import build_view
 
-from .answers import ANSWERS as ANSWERS
 from .answers import REGION, Answers, post
+from .answers import identity as identity
 from .base import Answer, Member, Outcome, Round
-from .begun import Begun
 from .count import Counted
 from .fences import Fences
+from .one_asking import OneAsking
+from .side_by_side import Job as Job
+from .side_by_side import Say as Say
+from .side_by_side import Until as Until
+from .side_by_side import prompt_for, side_by_side
 from .voting import Decision
 
 Best = Callable[[Sequence[Outcome]], Answer | None]
-Until = Callable[[Sequence[Outcome]], bool]
-Say = str | Mapping[str, str] | Callable[[Member], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One asking among several: of whom, with what prompt, after which others (by id)."""
-
-    id: str
-    member: Member
-    prompt: str | Callable[[Mapping[str, Outcome]], str]
-    after: tuple[str, ...] = ()
-    attempt: int = 0
 
 
 class TeamRun:
     """What a formation is called with.
 
-    run: the branch of the execution that it works in. team: the team's name.
-    everyone: all members in seat order; `members` are those without a special seat. prompts: the words it speaks.
-    default_model: for members without one of their own. board: what all can see (a new one, if none is given), with
-    every member's answer in the region "answers". history: every outcome so far, in the order of the asking.
+    run: the branch of the execution that it works in. team: the team's name. everyone: all members in seat order;
+    `members` are those without a special seat. prompts: the words it speaks. default_model: for members without one of
+    their own. board: what all can see (a new one, if none is given), with every member's answer in the region
+    "answers". history: every outcome so far, in the order of the asking.
     """
 
     def __init__(
@@ -297,7 +279,7 @@ class TeamRun:
             member = self.member(member)
         elif not isinstance(member, Member):
             raise TypeError(f"who is asked is a member or its name, not {type(member).__name__}")
-        asking = _Asking(self, self._place(stage, round), member, stage, round, attempt, shape, question)
+        asking = OneAsking(self, self._place(stage, round), member, stage, round, attempt, shape, question)
         outcome = await asking.outcome(prompt)
         self.history.append(outcome)
         await self.post(outcome, causes)
@@ -326,7 +308,7 @@ class TeamRun:
         """
         asked = self.members if members is None else members
         jobs = [
-            Job(f"{member.name}-{attempt}", member, _said(prompts, member), attempt=attempt)
+            Job(f"{member.name}-{attempt}", member, prompt_for(prompts, member), attempt=attempt)
             for member in asked
             for attempt in range(attempts)
         ]
@@ -352,73 +334,18 @@ class TeamRun:
         of them. Gives the outcomes in the order of the jobs. The other options are those of `ask_all`.
         """
         place = self._place(stage, round)
-        askings = [_Asking(self, place, job.member, stage, round, job.attempt, shape, question) for job in jobs]
+        askings = [OneAsking(self, place, job.member, stage, round, job.attempt, shape, question) for job in jobs]
         ended: dict[str, Outcome] = {}
-        awaited = {earlier: anyio.Event() for job in jobs for earlier in job.after}
-        timed: anyio.CancelScope | None = None
-        group: TaskGroup | None = None
-        enough = False
-        fatal: list[Exception | RunPaused] = []
 
         def so_far() -> list[Outcome]:
             return [ended[job.id] for job in jobs if job.id in ended]
 
-        async def one(at: int) -> None:
-            nonlocal enough
-            job, asking = jobs[at], askings[at]
-            try:
-                for earlier in job.after:
-                    if not awaited[earlier].is_set():
-                        await awaited[earlier].wait()
-                prompt = job.prompt if isinstance(job.prompt, str) else job.prompt(ended)
-                ended[job.id] = await asking.outcome(prompt)
-            except (Exception, RunPaused) as broken:  # noqa: BLE001 - raised again below
-                fatal.append(broken)
-                end()
-                return
-            except BaseException as stop:
-                # Only a scope with a time can pass it: that of a group is cancelled too when all around it are.
-                late = timed is not None and timed.cancel_called and not enough and not fatal
-                ended[job.id] = asking.ended("timed_out" if late else "cancelled", stop)
-                raise
-            if job.id in awaited:
-                awaited[job.id].set()
-            if until is not None and not enough and until(so_far()):
-                enough = True
-                end()
-
-        def end() -> None:
-            if (scope := timed or (group and group.cancel_scope)) is not None:
-                scope.cancel()
-
-        async def all_of_them() -> None:
-            nonlocal group
-            async with anyio.create_task_group() as group:
-                begin = group.start_soon
-                left = iter(range(len(jobs)))
-
-                def the_others() -> None:
-                    for at in left:
-                        begin(one, at)
-
-                for at in left:
-                    await Begun(one(at), the_others)
-
         if best is not None:
             self.hold(lambda: best(so_far()))
         try:
-            # Where no time is set the group itself can be cancelled; where one is alone, there is nobody to cancel.
-            if deadline is not None and jobs:
-                with place.deadline(deadline) as timed:
-                    await all_of_them()
-            elif len(jobs) > 1:
-                await all_of_them()
-            elif jobs:
-                await one(0)
+            await side_by_side(jobs, askings, place, ended, deadline=deadline, until=until)
         finally:
             self.history += so_far()
-        if fatal:
-            raise fatal[0]
         for outcome in so_far():
             await self.post(outcome)
         return so_far()
@@ -468,154 +395,7 @@ class TeamRun:
         raise QuorumMissed(answered=len(good), needed=int(needed), asked=len(outcomes), reasons=reasons)
 
 
-class _Asking:
-    """One asking of one member, in a branch of its own."""
-
-    def __init__(
-        self,
-        team: TeamRun,
-        place: Run,
-        member: Member,
-        stage: str,
-        round: int,
-        attempt: int,
-        shape: Shape[Any] | None,
-        question: str,
-    ) -> None:
-        self.team, self.member, self.shape = team, member, shape
-        self.stage, self.round, self.attempt, self.question = stage, round, attempt, question
-        is_agent = isinstance(member.who, Agent)
-        self.limits = member.who.limits
-        self.branch = place.branch(member.name, deeper=not is_agent)
-        self.branch.accounts = team.accounts_of(member, self.branch.accounts)
-        self.messages: tuple[Message, ...] = ()
-        self.turn: Turn | None = None
-
-    async def outcome(self, prompt: str) -> Outcome:
-        """Ask, and say how it ended; only cancellation passes through, and a prompt that is none."""
-        member = self.member
-        _check_text(prompt, member)
-        self.branch.emit(MemberStarted, member.name, member.role.name, self.stage, self.round, prompt)
-        seconds = self.limits.seconds if self.limits and isinstance(member.who, Agent) else None
-        answer: AgentResult | None = None
-        late = False
-        try:
-            if seconds is None:
-                answer = await self._answer(prompt)
-            else:
-                with self.branch.deadline(seconds) as scope:
-                    answer = await self._answer(prompt)
-                late = scope.cancelled_caught
-        except LimitExceeded as refusal:
-            return await self._ended("refused", refusal)
-        except TimeoutError as timeout:
-            return self.ended("timed_out", timeout)
-        except LogError:
-            raise  # the run's own journal: nothing that one member could be said to have failed at
-        except Exception as failure:  # noqa: BLE001 - whatever a member dies of is its outcome, not its siblings' end
-            return await self._ended("failed", failure)
-        if answer is None or late:
-            return self.ended("timed_out", TimeoutError())
-        if not answer.strip():
-            return await self._ended("failed", ValueError("it answered nothing"))
-        return await self._ended("ok", None, answer)
-
-    async def _ended(
-        self, status: OutcomeStatus, failure: BaseException | None, answer: AgentResult | None = None
-    ) -> Outcome:
-        """The outcome of a member that came to its end by itself."""
-        if (playback := self.branch.execution.playback) is not None:
-            await playback.member_ended(self.branch.path, self.member.name)
-        return self.ended(status, failure, answer)
-
-    def ended(self, status: OutcomeStatus, failure: BaseException | None, answer: AgentResult | None = None) -> Outcome:
-        """The outcome, after its event."""
-        error = None if failure is None else (str(failure) or type(failure).__name__)
-        if status == "cancelled":
-            error = "its answer was not needed any more, or the run was cancelled"
-        elif status == "timed_out":
-            error = "no answer in time"
-        usage, text = self.branch.usage, "" if answer is None else answer.content
-        self.branch.emit(MemberFinished, self.member.name, self.stage, self.round, status, text, usage, error)
-        return Outcome(
-            member=self.member.name,
-            role=self.member.role.name,
-            stage=self.stage,
-            round=self.round,
-            status=status,
-            answer=answer,
-            error=error,
-            usage=usage,
-            messages=self._sent() if answer is None else answer.messages,
-            failure=failure,
-            inside=() if isinstance(self.member.who, Agent) else _members_of(answer, failure),
-            path=self.branch.path,
-        )
-
-    async def _answer(self, prompt: str) -> AgentResult:
-        who, team = self.member.who, self.team
-        if not isinstance(who, Agent):
-            self.messages = (Message(role="user", content=prompt),)
-            return await who.run_inside(team, self.branch, Task(prompt, id=self.question), shape=self.shape)
-        about = About(
-            self.branch.path, self.member.name, self.member.role.name, self.stage, self.round, self.attempt,
-            self.question, team.seed,
-        )  # fmt: skip
-        model = await who.model_or(team.default_model)
-        turn = await who.turn(
-            prompt,
-            model=model,
-            role=self.member.role,
-            prompts=team.prompts,
-            shape=self.shape,
-            about=about,
-            now=team.run.started,
-        )
-        self.turn = turn
-        return await take(self.branch, turn)
-
-    def _sent(self) -> tuple[Message, ...]:
-        """What it was sent, or would have been, when there is no answer that knows."""
-        if self.turn is None:
-            return self.messages
-        return (Message(role="system", content=self.turn.system), Message(role="user", content=self.turn.prompt))
-
-
-def _members_of(answer: object, failure: object) -> tuple[Outcome, ...]:
-    """What became of a nested team's members, whether it answered or failed."""
-    result = getattr(failure, "result", None) if answer is None else answer
-    found: tuple[Outcome, ...] = getattr(result, "members", ())
-    return found
-
-
 def _written(run: Run, entry: Entry) -> None:
     """Say what was written on the board: by the run alone, so that a board does not hold the team that holds it."""
     op = "retract" if entry.retracted else "post"
     run.emit(BoardWritten, entry.region, entry.key, entry.version, entry.author, op)
-
-
-def identity(member: Member) -> Identity:
-    """A member as the board knows it: its name, its role and the role's rights."""
-    return Identity(member.name, member.role.name, member.role.reads, member.role.writes)
-
-
-def _said(prompts: Say, member: Member) -> str:
-    if isinstance(prompts, str):
-        return prompts
-    if isinstance(prompts, Mapping):
-        if member.name not in prompts:
-            raise ConfigurationError(f"there is no prompt for {member.name!r}; give one, or members= without it")
-        prompt = prompts[member.name]
-    elif callable(prompts):
-        prompt = prompts(member)
-    else:
-        raise TypeError(
-            f"prompts are text, texts by member name, or a function of the member, not {type(prompts).__name__}"
-        )
-    _check_text(prompt, member)
-    return prompt
-
-
-def _check_text(prompt: object, member: Member) -> None:
-    if not isinstance(prompt, str):
-        raise TypeError(f"{member.name!r} is asked with text, and not with {type(prompt).__name__}: {prompt!r}")
