@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from phalanx.formations.attribution import attribute
@@ -39,7 +39,8 @@ class Share(Data):
     without: Estimate | None
 
 
-Pattern = tuple[tuple[int | None, ...], tuple[float, ...], str, tuple[str, ...], tuple[float | None, ...]]
+Pattern = tuple[tuple[int | None, ...], str, tuple[str, ...], tuple[float | None, ...]]
+Parts = list[list[tuple[float, float]]]
 PLURALITY = Plurality()
 
 
@@ -48,7 +49,7 @@ def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
 
     group: its attempts. level: of the intervals.
     """
-    games: dict[Pattern, list[tuple[float, float]]] = {}
+    games: dict[Pattern, Parts] = {}
     told: dict[str, _Told] = {}
     counted = all(len(each.choices) <= VOTERS for made in group.attempts for each in _last(made))
     for made in group.attempts:
@@ -62,10 +63,10 @@ def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
             about.abstained += choice is None
         values: list[tuple[float, float]] = []
         if counted:
-            pattern = _pattern(last)
+            pattern, worth = _pattern(last)
             if pattern not in games:
-                games[pattern] = _values(pattern)
-            values = games[pattern]
+                games[pattern] = _parts(pattern, len(worth))
+            values = _values(games[pattern], worth, len(last.choices))
         for at, name in enumerate(last.choices):
             about = told.setdefault(name, _Told())
             about.last.append((item, _worth(last, name)))
@@ -123,8 +124,8 @@ def _worth(ballots: Ballots, member: str) -> float:
     return 0.0 if ballots.choices[member] is None else ballots.worth.get(member, 0.0)
 
 
-def _pattern(ballots: Ballots) -> Pattern:
-    """Who agreed with whom, what each answer is worth, and what the rule looks at: equal patterns have equal values."""
+def _pattern(ballots: Ballots) -> tuple[Pattern, list[float]]:
+    """Who agreed with whom and what else the rule looks at; and what each answer is worth."""
     places: dict[str, int] = {}
     worth: list[float] = []
     seats: list[int | None] = []
@@ -141,7 +142,7 @@ def _pattern(ballots: Ballots) -> Pattern:
     names = tuple(map(_voter, ballots.choices)) if rule.weighs else ()
     sure = rule.weighs or "confidence" in rule.tie_break
     stated = tuple(ballots.stated.get(member) for member in ballots.choices) if sure else ()
-    return tuple(seats), tuple(worth), ballots.rule, names, stated
+    return (tuple(seats), ballots.rule, names, stated), worth
 
 
 def _voter(label: str) -> str:
@@ -149,11 +150,19 @@ def _voter(label: str) -> str:
     return re.sub(r"#\d+$", "", label)
 
 
-def _values(pattern: Pattern) -> list[tuple[float, float]]:
-    """For each voter its Shapley value, and what the vote loses without it."""
-    seats, worth, text, names, stated = pattern
+def _values(parts: Parts, worth: Sequence[float], voters: int) -> list[tuple[float, float]]:
+    """For each voter its Shapley value, and what is lost without it; both are linear in what answers are worth."""
+    found = [(0.0, 0.0)] * voters
+    for part, value in zip(parts, worth, strict=True):
+        if value:
+            found = [(a + value * c, b + value * d) for (a, b), (c, d) in zip(found, part, strict=True)]
+    return found
+
+
+def _parts(pattern: Pattern, answers: int) -> Parts:
+    """For each answer what each voter brings to its winning, and what is lost of it without the voter."""
+    seats, text, names, stated = pattern
     rule = rule_in(text) or PLURALITY
-    grades: Mapping[str, float] = {f"answer {at}": value for at, value in enumerate(worth)}
     choices: dict[str, str | None] = {}
     ballots: list[Ballot | None] = []
     for at, seat in enumerate(seats):
@@ -165,5 +174,8 @@ def _values(pattern: Pattern) -> list[tuple[float, float]]:
         ballots.append(None if silent else Ballot(f"answer {seat}", voter=voter, confidence=sure))
     decision = rule.decide(ballots, seed=0)
     counted = Round(number=0, texts={}, choices=choices, decision=decision, rule=rule, ballots=tuple(ballots))
-    found = attribute([counted], right=lambda answer: grades.get(answer, 0.0))
-    return [(float(each.shapley or 0), float(each.leave_one_out or 0)) for each in found.members]
+    parts = []
+    for place in range(answers):
+        found = attribute([counted], right=lambda answer, wanted=f"answer {place}": float(answer == wanted))
+        parts.append([(float(each.shapley or 0), float(each.leave_one_out or 0)) for each in found.members])
+    return parts
