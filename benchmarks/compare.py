@@ -161,7 +161,8 @@ class _Course:
         await matrix.run(phases)
         made = matrix.comparison.model_copy(update={"stopped": matrix.stopped})
         made = made.model_copy(update={"attempts": in_order(made, matrix.store.kept.attempts)})
-        made = made.model_copy(update={"judging": matrix.store.kept.judging()})
+        kept = matrix.store.kept
+        made = made.model_copy(update={"judging": kept.judging(), "left_behind": kept.left_behind(made.systems)})
         if matrix.broken is not None:
             raise SuiteBroken(str(matrix.broken), made) from matrix.broken.problem
         await matrix.store.end(matrix.stopped)
@@ -195,7 +196,11 @@ class _Course:
         self.all += more
         systems = tuple(each.system for each in self.all)
         self.matrix.comparison = self.matrix.comparison.model_copy(update={"systems": systems})
-        await self.matrix.store.begin(self.matrix.comparison, self.scored_by)
+        store = self.matrix.store
+        await store.begin(self.matrix.comparison, self.scored_by)
+        if behind := store.kept.left_behind(systems):
+            self.matrix.progress.left_behind = behind
+            self.matrix.tell()  # before anything is paid for a second time
 
 
 def _check_recorded(name: str, recorded: Recorded, items: TaskSet) -> None:

@@ -14,6 +14,7 @@ from .record import Comparison
 from .statistics.intervals import Estimate, accuracy
 from .statistics.paired import paired_difference
 from .statistics.sampling import item_means
+from .wording import gap, percent, percents, points
 
 Held = Literal["yes", "no", "unknown"]
 
@@ -110,8 +111,12 @@ class Judged:
         words = {"yes": "holds", "no": "does not hold", "unknown": "cannot be told with these items"}[self.held]
         if self.found is None:
             return f"{self.gate.text!r} {words}: nothing was run"
-        what = "accuracy" if self.gate.b is None else "difference"
-        return f"{self.gate.text!r} {words}: {what} {self.found}"
+        found = self.found
+        if self.gate.b is None:
+            told = f"accuracy {percent(found.value)} {percents(found)}"
+        else:
+            told = f"difference {points(found.value)} points {gap(found)}"
+        return f"{self.gate.text!r} {words}: {told} ({found.facts})"
 
 
 def _may_be_baseline(title: str) -> bool:

@@ -88,7 +88,7 @@ class Matrix:
         if self.stopped is None and (self.closed or self.stuck):
             self.stopped = "; ".join([*self.closed.values(), *self.stuck])
         self.progress.stopped = self.stopped
-        self._tell()
+        self.tell()
 
     def count(self, entrants: Sequence[Entrant]) -> None:
         """Take systems into the progress, with what is finished already."""
@@ -176,9 +176,10 @@ class Matrix:
             count.add(done)
         self.progress.fresh += 1
         self.progress.now = anyio.current_time()
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell whoever wants to know how far it is."""
         if self.told is not None:
             self.told(self.progress)
 

@@ -31,6 +31,8 @@ def notes(
     if comparison.skipped_rows:
         rows = "row" if comparison.skipped_rows == 1 else "rows"
         found.append(f"{comparison.skipped_rows:,} malformed {rows} of the task file left out.")
+    for name, many in comparison.left_behind.items():
+        found.append(left_behind(name, many))
     idle = [each.system.name for each in standings if not each.attempts]
     if idle:
         found.append(f"Not run at all: {', '.join(idle)}.")
@@ -58,6 +60,15 @@ def notes(
         found.append(f"{said[0].upper()}{said[1:]}.")
     found.append(f"Cost is counted in {AN_ITEM[unit]}.")
     return found
+
+
+def left_behind(name: str, many: int) -> str:
+    """That a system is another one than it was, in a sentence.
+
+    name: its name. many: how many results of what it was count no more.
+    """
+    results = "1 result is" if many == 1 else f"{many:,} results are"
+    return f"{name} has changed since it was begun: {results} left behind, and what it is now begins anew."
 
 
 def _errors(comparison: Comparison) -> list[tuple[str, str, int]]:

@@ -56,7 +56,8 @@ class Progress:
     """How far a suite is; one object that is kept up to date.
 
     systems: by name, in the order of the comparison. started: the clock when this call began; now: when it was last
-    told of something. fresh: attempts made since then. stopped: the limit that ended it early.
+    told of something. fresh: attempts made since then. stopped: the limit that ended it early. left_behind: results of
+    what systems were before they changed, which are not gone on with, by name.
     """
 
     systems: dict[str, Count] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Progress:
     now: float = 0.0
     fresh: int = 0
     stopped: str | None = None
+    left_behind: dict[str, int] = field(default_factory=dict)
 
     @property
     def done(self) -> int:

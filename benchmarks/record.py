@@ -116,7 +116,8 @@ class Comparison(Data):
     were made, in the order of systems, items, repeats; what is not among them was not run. stopped: in words, the limit
     that ended it early; None when it did not. skipped_rows: rows of the task file that were left out. margin: the
     smallest difference that matters. commit, version: of the code, where known. started: seconds since the epoch.
-    judging: what judges did, if judges scored.
+    judging: what judges did, if judges scored. left_behind: by the name of a system that has changed since, how many
+    results of what it was are kept under this name of the comparison, and count no more.
     """
 
     name: str
@@ -133,3 +134,4 @@ class Comparison(Data):
     commit: str | None = None
     started: float | None = None
     judging: Judging | None = None
+    left_behind: dict[str, int] = {}

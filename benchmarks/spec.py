@@ -155,7 +155,10 @@ def open_spec(path: str | Path, form: type[S], *, skip_bad: bool, simulate: bool
     document = read_yaml(file.read_bytes(), file=str(file))
     spec = _spec(document, form)
     here = file.parent
-    tasks = _at(document, ("tasks",), lambda: _tasks(spec, here, skip_bad))
+    try:
+        tasks = _at(document, ("tasks",), lambda: _tasks(spec, here, skip_bad))
+    except SpecError as problem:
+        raise _in_a_file(problem) from problem.__cause__
     made_up = spec.simulate is not None or (simulate and spec.model is None and spec.recorded is None)
     part = next((each for each in ("simulate", "recorded") if each in document.value), "model")
     model = _at(document, (part,), lambda: _model(spec, here, tasks, made_up))
@@ -171,6 +174,22 @@ def open_spec(path: str | Path, form: type[S], *, skip_bad: bool, simulate: bool
         # Members of one name, or an empty seat: what is wrong with a team is wrong with the file.
         systems[name] = _at(document, ("systems", name), make, also=ConfigurationError)
     return Opened(spec.name or file.stem, spec, document, tasks, model, systems, made_up)
+
+
+# What Python calls it, and what it is called in a benchmark's file and on the command line.
+_WORDS = (
+    ("skip_bad leaves bad rows out", "--skip-bad leaves bad rows out"),
+    ("name one with Columns(question=…)", "name one with `columns: {question: …}`"),
+    ("name its column with Columns(gold=…), or read with need_gold=False", "name its column with `columns: {gold: …}`"),
+)
+
+
+def _in_a_file(problem: SpecError) -> SpecError:
+    """An error of a task file, with the advice for those who have a file and a command line, and no Python."""
+    text = problem.problem
+    for python, file in _WORDS:
+        text = text.replace(python, file)
+    return SpecError(text, file=problem.file, line=problem.line, where=problem.where)
 
 
 def _spec(document: Place, form: type[S]) -> S:

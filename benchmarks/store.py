@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import anyio
 import anyio.lowlevel
 
-from phalanx.errors import ConfigurationError, LogError
+from phalanx.errors import ConfigurationError, LogConflict, LogError
 from phalanx.messages import Data, Usage
 from phalanx.runtime.codec import register
 from phalanx.runtime.events import StepFinished
 from phalanx.runtime.log import Log
 
 from .opinions import Judgement, agreement
-from .record import Attempt, Comparison, Judging
+from .record import Attempt, Comparison, Judging, System
 from .score import Score
 from .tasks import TaskItem
 
-STREAM = "bench/"
+STREAM, NAMES = "bench/", "bench-named/"
 Key = tuple[str, str, int, int]
 
 
@@ -59,6 +61,12 @@ class JudgementKept(Data):
     run_id: str | None = None
 
 
+class ComparisonNamed(Data):
+    """A name was taken for a comparison that is about to begin."""
+
+    kind: Literal["bench.named"] = "bench.named"
+
+
 class ComparisonEnded(Data):
     """A comparison ended. stopped: in words, the limit that ended it early; None when it is whole."""
 
@@ -66,7 +74,7 @@ class ComparisonEnded(Data):
     stopped: str | None = None
 
 
-register(ComparisonBegun, AttemptKept, JudgementKept, ComparisonEnded)
+register(ComparisonNamed, ComparisonBegun, AttemptKept, JudgementKept, ComparisonEnded)
 
 
 @dataclass
@@ -101,7 +109,18 @@ class Kept:
         if self.ended is None:
             stopped = "it was interrupted, or still runs"
         attempts = in_order(made, self.attempts)
-        return made.model_copy(update={"attempts": attempts, "stopped": stopped, "judging": self.judging()})
+        more = {"attempts": attempts, "stopped": stopped, "judging": self.judging()}
+        return made.model_copy(update={**more, "left_behind": self.left_behind(made.systems)})
+
+    def left_behind(self, systems: Sequence[System]) -> dict[str, int]:
+        """How many results there are of what some of the `systems` were before they changed, by name."""
+        specs, names = {each.spec for each in systems}, {each.name for each in systems}
+        found = Counter(
+            each.attempt.system
+            for each in self.attempts.values()
+            if each.attempt.spec not in specs and each.attempt.system in names
+        )
+        return dict(found)
 
     def judging(self) -> Judging | None:
         """What judges did, all in all; None when there were none."""
@@ -230,6 +249,23 @@ async def read_comparison(log: Log, name: str) -> Comparison:
 async def comparison_names(log: Log) -> list[str]:
     """The names of all comparisons in a log."""
     return [stream.removeprefix(STREAM) for stream in await log.streams(STREAM)]
+
+
+async def taken(log: Log, names: Iterable[str]) -> str:
+    """The first of some names that nothing in a log is kept under, taken so that nobody else can take it too.
+
+    log: where. names: to choose from, in this order. Raises LogError when all are in use.
+    """
+    known = set(await comparison_names(log))
+    for name in names:
+        if name in known:
+            continue
+        try:
+            await log.append(f"{NAMES}{name}", [ComparisonNamed()], expect=0)
+        except LogConflict:
+            continue
+        return name
+    raise LogError("every one of these names is in use in this log")
 
 
 def in_order(comparison: Comparison, attempts: dict[Key, AttemptKept]) -> tuple[Attempt, ...]:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ import anyio
 from phalanx.benchmarks import summary, table
 from phalanx.benchmarks.between import between, same_items
 from phalanx.benchmarks.record import Comparison
-from phalanx.benchmarks.store import comparison_names, read_comparison
+from phalanx.benchmarks.store import comparison_names, read_comparison, taken
 from phalanx.benchmarks.wording import facts
 from phalanx.runtime.log import Log
 from phalanx.runtime.sqlite import SqliteLog
@@ -53,12 +54,17 @@ def kept_log() -> SqliteLog:
     return SqliteLog(file)
 
 
-def fresh_name(name: str) -> str:
-    """The name itself, or with the first number that nothing is kept under yet: name, name-2, name-3, …"""
-    taken, number = set(names()), 1
-    while (found := name if number == 1 else f"{name}-{number}") in taken:
-        number += 1
-    return found
+def fresh_name(name: str, suffix: str = "") -> str:
+    """The name itself, or with the first number that nothing is kept under yet: name, name-2, name-3, …
+
+    It is taken by that, so that two commands that begin at the same moment get two. suffix: what is kept under it has
+    this behind the name.
+    """
+
+    async def take(log: Log) -> str:
+        return await taken(log, (f"{name if number == 1 else f'{name}-{number}'}{suffix}" for number in count(1)))
+
+    return _read(take).removesuffix(suffix)
 
 
 def latest(name: str) -> str | None:

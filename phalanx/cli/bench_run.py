@@ -11,6 +11,8 @@ from phalanx.benchmarks import summary, table
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.gate import Gate, Judged
 from phalanx.benchmarks.judge_spec import JudgeSpec
+from phalanx.benchmarks.notes import left_behind
+from phalanx.benchmarks.progress import Progress
 from phalanx.benchmarks.record import Comparison, Judging
 from phalanx.benchmarks.scoring import ByItem, Scorer, scorer_named
 from phalanx.benchmarks.spec import Bench, load_bench
@@ -82,13 +84,22 @@ def run_bench(order: Order) -> int:
 def _run(
     bench: Bench, name: str, scorer: Scorer, limits: Limits | None, order: Order, log: Log | None, view: BenchView
 ) -> Comparison:  # fmt: skip
+    said: set[str] = set()
+
+    def told(progress: Progress) -> None:
+        for system, many in progress.left_behind.items():
+            if system not in said and not order.quiet:
+                say(one_line(left_behind(system, many)))
+            said.add(system)
+        view.told(progress)
+
     def work() -> Awaitable[Comparison]:
         return compare(
             bench.systems, bench.tasks, scorer=scorer, limits=limits, limits_each=bench.spec.limits_each,
             limits_attempt=bench.spec.limits_attempt, repeats=bench.spec.repeats, seed=bench.spec.seed,
             engine=order.engine, concurrency=order.concurrency or bench.spec.concurrency, log=log,
             baselines=bench.spec.baselines if order.baselines else False, margin=bench.spec.margin,
-            name=name, on_progress=view.told,
+            name=name, on_progress=told,
         )  # fmt: skip
 
     again = order.again(COMMAND) if order.keep else None

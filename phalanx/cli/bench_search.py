@@ -14,7 +14,7 @@ from phalanx.benchmarks.search_record import Search
 from phalanx.benchmarks.search_spec import SearchFile, load_search
 
 from . import logs, show
-from .bench_kept import kept_log, names
+from .bench_kept import fresh_name, kept_log, names
 from .bench_run import merged, scorer_of
 from .bench_view import BenchView, view_for
 from .bench_work import Asked, watched
@@ -96,5 +96,7 @@ def _name(name: str, order: Asked, log: Log | None) -> str:
     numbers = [int(match[1] or 1) for each in names() if (match := pattern.fullmatch(each))]
     if order.resume and not numbers:
         raise WrongUse(f"there is no search {name!r} to go on with; leave --resume out")
-    number = max(numbers, default=0) + (not order.resume)
+    if not order.resume:
+        return fresh_name(name, f" ({DEVELOPMENT})")
+    number = max(numbers)
     return name if number == 1 else f"{name}-{number}"
