@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,8 +20,7 @@ Until = Callable[[Sequence[Outcome]], bool]
 Say = str | Mapping[str, str] | Callable[[Member], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One asking among several: of whom, with what prompt, after which others (by id)."""
 
     id: str
