@@ -30,6 +30,9 @@ Relation = Callable[[str, str], bool]
 """Whether two texts mean the same; it is asked both ways round, and both must agree."""
 
 
+_WHOLE: tuple[Fallback, ...] = ("whole",)
+
+
 class Equivalence(Data):
     """How answers are read and when two of them mean the same.
 
@@ -203,7 +206,7 @@ class Equivalence(Data):
         names = sorted(name for reading, name in texts.items() if reading.kind == "text")
         return [(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
 
-    def _meaning(self, answer: str, fallbacks: Sequence[Fallback] = ("whole",)) -> tuple[str, Reading] | None:
+    def _meaning(self, answer: str, fallbacks: Sequence[Fallback] = _WHOLE) -> tuple[str, Reading] | None:
         """An answer as it was written, and what it means.
 
         Where any answer will do only the last statement counts; where one kind is expected, the last of that kind.
@@ -212,6 +215,10 @@ class Equivalence(Data):
             assert self.tests is not None
             return self.tests.read(answer)
         options = tuple(self.options.items()) if isinstance(self.options, dict) else self.options
+        if answer.isalnum() and fallbacks == _WHOLE:
+            # Nothing stands around letters and digits alone: it is what was found in a reply, and is looked up again.
+            found = _parsed(answer, self.kind, options, self.decimal, self.day_first, self.percent)
+            return None if found is None else (answer, found)
         read = _read if len(answer) <= _KEPT else _read.__wrapped__
         return read(answer, tuple(fallbacks), self.kind, options, self.decimal, self.day_first, self.percent)
 
@@ -249,11 +256,6 @@ def _read(
     percent: Percent,
 ) -> tuple[str, Reading] | None:
     statements, _, number_in, labelled = _reader()
-    if answer.isalnum() and fallbacks == ("whole",):
-        # Nothing stands around letters and digits alone: it is what was found in a reply, and is looked up again.
-        found = _parsed(answer, kind, options, decimal, day_first, percent)
-        return None if found is None else (answer, found)
-
     if (word := labelled(answer)) is not None:
         found = _parsed(word, kind, options, decimal, day_first, percent)
         if found is not None:
