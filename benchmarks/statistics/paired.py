@@ -17,6 +17,7 @@ from .intervals import Clusters, Estimate, check_scores, mean, sums_by_cluster
 EXACT_PATTERNS = 2**18
 # From how many differing units on the random patterns are summed digit by digit.
 MANY = 1000
+DIGITS = 40
 
 
 class McNemar(Data):
@@ -163,7 +164,9 @@ def _all_patterns(sizes: Counter[float], observed: float) -> float:
 def _random_patterns(sizes: Counter[float], resamples: int, seed: int) -> list[float]:
     rng = random.Random(f"sign-flip:{seed}")
     total = math.fsum(size * times for size, times in sizes.items())
-    if len(sizes) * 4 < sum(sizes.values()):
+    many = sum(sizes.values())
+    # A draw for each size, where that is less work than counting the bits of each digit.
+    if len(sizes) * 4 < many and (many <= MANY or len(sizes) <= DIGITS):
         groups = list(sizes.items())
         return [
             2 * math.fsum(size * rng.getrandbits(times).bit_count() for size, times in groups) - total
@@ -186,10 +189,10 @@ def _bit_planes(values: Sequence[float]) -> list[tuple[int, float]]:
 
     The sum over a random half of the values is then a few counts of bits instead of an addition for each value.
     """
-    unit = max(values) / 2**40
+    unit = max(values) / 2**DIGITS
     whole = [round(value / unit) for value in values]
     planes = []
-    for digit in range(41):
+    for digit in range(DIGITS + 1):
         plane = int("".join("1" if number >> digit & 1 else "0" for number in whole), 2)
         if plane:
             planes.append((plane, unit * 2**digit))
