@@ -17,7 +17,7 @@ from .intervals import Clusters, Estimate, check_scores, mean, sums_by_cluster
 EXACT_PATTERNS = 2**18
 # From how many differing units on the random patterns are summed digit by digit.
 MANY = 1000
-DIGITS = 40
+DIGITS = 24
 
 
 class McNemar(Data):
@@ -185,7 +185,7 @@ def _random_patterns(sizes: Counter[float], resamples: int, seed: int) -> list[f
 
 
 def _bit_planes(values: Sequence[float]) -> list[tuple[int, float]]:
-    """The values in binary, to one part in 2**40 of the largest: for each digit, which of them have it, and its worth.
+    """The values in binary, to one part in 2**24 of the largest: for each digit, which of them have it, and its worth.
 
     The sum over a random half of the values is then a few counts of bits instead of an addition for each value.
     """
