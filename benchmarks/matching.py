@@ -72,7 +72,7 @@ class Numeric(Data):
             return UNREAD
         relative, absolute = _tolerance(item, "rel", self.relative), _tolerance(item, "abs", self.absolute)
         candidates = [measure]
-        if re.search(r"%|per ?cent", found.text):
+        if _PERCENT.search(found.text):
             candidates.append(Measure(measure.value * 100, "", measure.value * 100))
         right = any(_near(one, gold, relative, absolute) for one in candidates for gold in golds)
         return _verdict(right, found.text)
@@ -208,6 +208,7 @@ def _measure(gold: str | int | float | bool, item: TaskItem) -> Measure:
     return reading.measure
 
 
+_PERCENT = re.compile(r"%|per ?cent")
 _NUMBER = re.compile(r"(?<![\w.,])[-−+]?[$€£]?\d[\d,.]*(?<=\d)(?:[eE][-+]?\d+)?(?:/\d+)?%?(?![\w/])")
 
 

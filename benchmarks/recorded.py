@@ -108,7 +108,11 @@ class Recorded:
         """A hash of all answers."""
         said = hashlib.sha256()
         for question in sorted(self._held):
-            said.update(repr((question, self._held[question])).encode("utf-8", "surrogatepass"))
+            facts = [
+                (each.member, each.text, each.round, each.sample, each.usage, each.confidence)
+                for each in self._held[question]
+            ]
+            said.update(repr((question, facts)).encode("utf-8", "surrogatepass"))
         return said.hexdigest()[:16]
 
     def only(self, question: str) -> Recorded:
@@ -255,12 +259,16 @@ def _held(answers: Answers) -> dict[str, tuple[RecordedAnswer, ...]]:
 def _labelled(answers: Iterable[RecordedAnswer]) -> dict[int, dict[str, RecordedAnswer]]:
     """Answers by round, and by what they are called in a vote: the second of a member is "ada#2"."""
     found: dict[int, dict[str, RecordedAnswer]] = {}
+    turns: dict[tuple[int, str], int] = {}
     for each in answers:
         in_round = found.setdefault(each.round, {})
-        turn, label = 1, each.member
+        whose = each.round, each.member
+        turn = turns.get(whose, 0) + 1
+        label = each.member if turn == 1 else f"{each.member}#{turn}"
         while label in in_round:
             turn += 1
             label = f"{each.member}#{turn}"
+        turns[whose] = turn
         in_round[label] = each
     return found
 

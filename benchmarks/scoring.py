@@ -38,6 +38,8 @@ async def score(scorer: Scorer, answer: str | None, item: TaskItem) -> Score:
         return Score(value=0.0, why="no answer")
     try:
         worth = scorer(answer, item)
+        if isinstance(worth, Score):
+            return worth
         if inspect.isawaitable(worth):
             worth = await worth
     except Exception as failure:
@@ -108,7 +110,8 @@ class ByItem(Data):
     allow_code: bool = False
 
     def __call__(self, answer: str, item: TaskItem) -> Worth | Awaitable[Worth]:
-        return scorer_named(usual_scorer(item), allow_code=self.allow_code)(answer, item)
+        name = usual_scorer(item)
+        return (PLAIN.get(name) or scorer_named(name, allow_code=self.allow_code))(answer, item)
 
     def check(self, items: Sequence[TaskItem]) -> None:
         """Raise now what would be raised in the middle of a run: an unknown scorer, code that is not allowed."""

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import anyio
 
-from . import calls, formations, inside, processes, report
+from . import calls, formations, inside, processes, report, suite
 from .measure import Row
 from .server import running
 
-PARTS = ("calls", "inside", "formations", "processes")
+PARTS = ("calls", "inside", "formations", "suite", "processes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +53,9 @@ async def _inside(port: int, rounds: int, times: int, teams: int, only: Sequence
             show(row)
     if "formations" in only:
         async for row in formations.measure(rounds=rounds, times=times):
+            show(row)
+    if "suite" in only:
+        async for row in suite.measure(rounds=rounds, items=times * 80):
             show(row)
     if "calls" in only:
         async for row in calls.measure(port, rounds=rounds, times=times, teams=teams):
