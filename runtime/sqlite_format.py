@@ -143,12 +143,13 @@ def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
 
 def _is_log(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the tables are there; False for an empty file. Raises LogError for any other file."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    # Whose it is is read last: who makes the file at this moment makes all three at once.
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application == APPLICATION:
         _check_version(version, path)
         return True
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application or version or tables:
         raise _foreign(path)
     return False

@@ -382,6 +382,20 @@ def transactions(path: Path) -> int:
     return sum(frame[8:16] == salt and frame[4:8] != bytes(4) for frame in frames)
 
 
+async def test_who_opens_a_new_file_at_the_same_moment_as_others_finds_it_his_own(tmp_path: Path) -> None:
+    # It goes wrong only if one looks while another is just making the file: hence so often.
+    for number in range(60):
+        path = tmp_path / f"{number}.db"
+
+        async def one(path: Path) -> None:
+            async with SqliteLog(path) as log:
+                await log.put(b"a body")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(one, path)
+
+
 async def test_appends_that_wait_for_the_disk_at_one_moment_share_a_transaction(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     async with SqliteLog(path, durable="full") as log:
