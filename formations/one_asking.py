@@ -78,7 +78,11 @@ class OneAsking:
         """The outcome of a member that came to its end by itself."""
         if (playback := self.branch.execution.playback) is not None:
             await playback.member_ended(self.branch.path, self.member.name)
-        return self.ended(status, failure, answer)
+        outcome = self.ended(status, failure, answer)
+        if self.branch.execution.busy:
+            # Others are being asked: who follows the run should not have to wait for them.
+            await self.branch.execution.flush_now()
+        return outcome
 
     def ended(self, status: OutcomeStatus, failure: BaseException | None, answer: AgentResult | None = None) -> Outcome:
         """The outcome, after its event."""

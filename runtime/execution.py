@@ -119,6 +119,12 @@ class Execution:
                 self.written.set()
                 self.written = None
 
+    async def flush_now(self) -> None:
+        """Write what was recorded while the run waits for something else; no cancellation comes in between."""
+        if self.pending and not self.log.instant:
+            with anyio.CancelScope(shield=True):
+                await self.flush()
+
     async def finish(self) -> None:
         """Write what is left, and let those who hear every run deal with it; at most seconds, also when cancelled."""
         with anyio.move_on_after(5, shield=True):

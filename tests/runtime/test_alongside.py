@@ -15,6 +15,7 @@ from phalanx.messages import Request
 from phalanx.runtime.alongside import Alongside
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry, Posted
+from phalanx.runtime.events import MemberFinished
 from phalanx.runtime.log import MemoryLog
 from phalanx.runtime.regions import Region
 from phalanx.runtime.run import Run
@@ -75,6 +76,22 @@ async def test_an_answer_is_on_the_board_in_the_file_before_the_next_member_is_a
         [stream] = await log.streams("board/")
         assert len(await another.read(stream)) == 3
     assert found == {"ada": [], "bob": ["ada"], "cy": ["ada", "bob"]}
+
+
+async def test_what_a_member_said_is_in_the_file_while_others_are_still_asked(tmp_path: Path) -> None:
+    found: list[str] = []
+    async with SqliteLog(tmp_path / "log.db") as log, SqliteLog(tmp_path / "log.db") as another:
+
+        async def answer(request: Request) -> str:
+            if request.about.member == "slow":
+                await anyio.sleep(60)
+                records = [record for _, record in await another.read("run/r")]
+                found.extend(record.text for record in records if isinstance(record, MemberFinished))
+            return f"{request.about.member} says so."
+
+        team = AgentTeam.parallel(["quick", "slow"], model=FunctionModel(answer))
+        await team.run("Task?", log=log, run_id="r")
+    assert found == ["quick says so."]
 
 
 async def test_who_watches_the_board_of_a_run_is_told_at_once(tmp_path: Path) -> None:
