@@ -167,7 +167,7 @@ GOOD = "tasks: {generated: {kind: dates, n: 3}}\nmodel: openai/x\n"
         ("tasks: {generated: {kind: dates}}\n", "the field 'systems' is missing"),
         (GOOD + "systems: {}\n", "3: systems"),
         (GOOD + "systems: {a: {agent: {role: x}}}\nrepeat: 2\n", "4: repeat: there is no field 'repeat'.*'repeats'"),
-        (GOOD + "systems:\n  a: {agent: {role: x}, team: t.yaml}\n", "4: systems.a: a system is one of agent, team and recorded"),
+        (GOOD + "systems:\n  a: {agent: {role: x}, team: t.yaml}\n", "4: systems.a: a system is one of agent, team"),
         (GOOD + "systems:\n  a:\n    agent: {role: x, modell: y}\n", "5: systems.a.agent.modell: .*'model'"),
         (
             GOOD + "systems:\n  a:\n    team:\n      members: [ada]\n      formation: {kind: debat}\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -24,6 +25,7 @@ from phalanx.errors import ValidationError
 from phalanx.formations.voting import Approval, Equivalence, Majority, Plurality, Supermajority, VotingRule
 from phalanx.messages import Completion, Usage
 from phalanx.runtime.sqlite import SqliteLog
+from tests.benchmarks.test_limits_of_attempts import Elsewhere
 
 # Right, wrong in several spellings, unreadable for a number, and words that state nothing.
 SAID = ["Answer: 4", "I think it is 4.\nAnswer: 4.0", "Answer: 5", "The answer is five.", "Answer: 6", "Answer:", "no"]
@@ -276,3 +278,19 @@ async def test_a_scorer_of_the_users_own_scores_records_too() -> None:
 
     found = await compare({"record": Recorded({"q1": ["4"], "q2": ["5"]})}, tasks(), baselines=False, scorer=generous)
     assert [each.score for each in found.attempts] == [0.25, 0.25]
+
+
+def by_length(answer: str, item: TaskItem) -> float:
+    """A scorer of the user's own, so that answers are scored one by one, wherever that is."""
+    return 1.0 if len(answer) <= len(item.question) else 0.0
+
+
+@pytest.mark.parametrize("scorer", [by_length, None], ids=["a function", "usual"])
+async def test_records_come_to_the_same_in_other_processes(tmp_path: Path, scorer: Callable[..., float] | None) -> None:
+    systems: dict[str, Comparable] = {"record": Recorded({"q1": ["4", "4", "5"], "q2": ["5", "4"]})}
+    here = await compare(systems, tasks(), baselines=False, scorer=scorer)
+    there = await compare(
+        systems, tasks(), baselines=False, scorer=scorer, engine=Elsewhere(), log=tmp_path / "bench.db"
+    )
+    assert of(there, "record") == of(here, "record")
+    assert there.stopped is None
