@@ -161,7 +161,7 @@ async def work(
             given = team.formation(inside, task)
             if inspect.isawaitable(given):
                 given = await given
-            answer = given if isinstance(given, Answer) else Answer(_text(given, team.kind))
+            answer = _checked(given if isinstance(given, Answer) else Answer(_text(given, team.kind)))
         if scope.cancelled_caught:
             assert seconds is not None
             refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {team.name!r}")
@@ -204,6 +204,10 @@ async def work(
         failure.result = result
         raise failure from refusal.__cause__ or refusal
     return result
+
+
+STATUSES = ("completed", "undecided", "partial")
+"""How a formation can say that it has ended."""
 
 
 def roster(team: AgentTeam) -> tuple[tuple[str, str], ...]:
@@ -251,6 +255,17 @@ def _status(refusal: TeamError | None, questions: Sequence[Question], answer: An
     if refusal is not None:
         return "stopped" if isinstance(refusal, LimitExceeded) else "failed"
     return answer.status if answer else "failed"
+
+
+def _checked(answer: Answer) -> Answer:
+    """What a formation gave, if it is an answer: a text that says something, or a status that says why not."""
+    if not isinstance(answer.text, str):
+        raise TypeError(f"an answer's text is a str, not {type(answer.text).__name__}: {answer.text!r:.80}")
+    if answer.status not in STATUSES:
+        raise ValueError(f"an answer's status is {', '.join(STATUSES[:-1])} or {STATUSES[-1]}, not {answer.status!r}")
+    if answer.status == "completed" and not answer.text.strip():
+        raise ValueError("its answer is empty; where there is none, give Answer('', status='undecided')")
+    return answer
 
 
 def _text(given: object, kind: str) -> str:

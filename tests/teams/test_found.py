@@ -23,6 +23,7 @@ from phalanx import (
     ValidationError,
 )
 from phalanx.errors import TeamError
+from phalanx.formations.base import Answer
 from phalanx.messages import Completion, Request, ToolCall
 from phalanx.runtime.events import AnyEvent, Warned
 from phalanx.runtime.human import Question
@@ -255,6 +256,29 @@ async def test_a_function_of_the_users_that_breaks_off_does_not_lose_what_was_pa
     if not nested:
         assert [outcome.text for outcome in result.members] == ["a speaks", "b speaks"]
         assert isinstance(caught.value.__cause__, IndexError)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("", "ValueError: its answer is empty"),
+        (Answer(" \n"), "ValueError: its answer is empty"),
+        (Answer(3), "TypeError: an answer's text is a str, not int: 3"),  # type: ignore[arg-type]
+        (Answer("x", status="great"), "ValueError: an answer's status is completed, undecided or partial, not 'great'"),
+    ],
+)
+async def test_what_is_no_answer_of_a_function_of_ones_own_is_refused_with_what_was_paid_for(
+    given: str | Answer, message: str
+) -> None:
+    async def formation(team: TeamRun, _: object) -> str | Answer:
+        await team.ask("ada", "Say something.")
+        return given
+
+    team = AgentTeam(["ada"], formation=formation, model=FunctionModel(lambda _: "It is so."))
+    with pytest.raises(TeamError, match=message) as caught:
+        await team.run("Task?")
+    assert isinstance(caught.value.result, TeamResult)
+    assert caught.value.result.usage.calls == 1
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
