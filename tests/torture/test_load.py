@@ -53,7 +53,7 @@ def asked(process: subprocess.Popen[str]) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 async def test_many_journaled_pipelines_at_once_take_about_as_long_as_one(tmp_path: Path) -> None:
-    idle = os.getloadavg()[0] < 0.5
+    others = share_of_others() if TORTURE else 0.0
     with slow_server() as (url, process):
         model = LiteLLM("openai/loopback", api_base=url, api_key="sk-load", timeout=120)
         await model.complete(Request(messages=(Message(role="user", content="warm"),)))
@@ -92,10 +92,23 @@ async def test_many_journaled_pipelines_at_once_take_about_as_long_as_one(tmp_pa
         f"resident {memory[0] / 1e6:.0f} MB, then {memory[1] / 1e6:.0f} MB\n"
     )
     if TORTURE:
-        # What it would take with a processor to itself; and what it took, if it had one.
-        assert ideal + min(busy) <= 1.5 * ideal
-        assert min(took) <= 1.5 * ideal or not idle
         assert memory[1] - memory[0] < 0.1 * memory[0], "memory is flat"
+        if others > 0.1:
+            pytest.skip(f"{others:.0%} of the machine was busy with other work: the time says nothing")
+        assert min(took) <= 1.5 * ideal
+
+
+def share_of_others() -> float:
+    """The share of all processors that was busy during a second in which this process did nothing."""
+
+    def times() -> tuple[int, int]:
+        numbers = [int(each) for each in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+        return sum(numbers), numbers[3] + numbers[4]  # idle, and waiting for a disk
+
+    all_before, idle_before = times()
+    time.sleep(1)
+    all_after, idle_after = times()
+    return 1 - (idle_after - idle_before) / (all_after - all_before)
 
 
 def resident() -> int:
