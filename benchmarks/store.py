@@ -217,8 +217,8 @@ class Store:
             run_id = stream.removeprefix("run/")
             if run_id not in done:
                 records = [record for _, record in await self.log.read(stream)]
-                ended = {each.key: each.usage for each in records if isinstance(each, StepFinished)}
-                found[run_id] = sum(ended.values(), Usage())
+                # A step that was cancelled and made again was paid for twice.
+                found[run_id] = sum((each.usage for each in records if isinstance(each, StepFinished)), Usage())
         return found
 
     async def _write(self, *records: ComparisonBegun | AttemptKept | JudgementKept | ComparisonEnded) -> None:

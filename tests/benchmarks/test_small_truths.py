@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from phalanx import AgentTeam
 from phalanx.benchmarks import summary
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.gate import Gate
@@ -15,10 +16,12 @@ from phalanx.benchmarks.progress import Progress
 from phalanx.benchmarks.readers import read_tasks
 from phalanx.benchmarks.recorded import Recorded
 from phalanx.benchmarks.spec import load_bench
-from phalanx.benchmarks.store import read_comparison, taken
+from phalanx.benchmarks.store import Store, read_comparison, taken
 from phalanx.benchmarks.tasks import TaskItem, TaskSet
 from phalanx.errors import SpecError
+from phalanx.runtime.log import MemoryLog
 from phalanx.runtime.sqlite import SqliteLog
+from tests.benchmarks.staff import Office, sums
 from tests.cli.command import several
 
 
@@ -116,3 +119,16 @@ def test_the_command_says_which_system_changed_before_it_goes_on(tmp_path: Path)
     assert words in json.loads(again.out)["notes"]
     assert words not in fresh.err
     assert json.loads(fresh.out)["name"] == "bench-2"
+
+
+async def test_a_call_that_was_cut_off_and_made_again_counts_twice_while_its_attempt_is_not_finished() -> None:
+    log, office = MemoryLog(), Office()
+    team = AgentTeam.pipeline([office.agent(name) for name in ("ada", "bob", "cy")])
+    for _ in range(2):
+        # A call takes a second: bob is cut off and asked again, and then cy is cut off.
+        with anyio.move_on_after(1.5):
+            await compare({"row": team}, sums(1), log=log, baselines=False)
+    store = Store(log, "comparison")
+    await store.refresh()
+    (spent,) = (await store.unfinished()).values()
+    assert (spent.calls, office.calls) == (4, 4)
