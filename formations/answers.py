@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -29,15 +30,17 @@ class Answers:
     stream: the board's name in its log. op: how the writes are named.
     """
 
-    __slots__ = ("_standing", "_taken", "is_only", "notes", "op", "said", "seq", "stream")
+    __slots__ = ("_standing", "_taken", "_unmade", "is_counted", "is_only", "notes", "op", "said", "seq", "stream")
 
     def __init__(self, stream: str, op: str) -> None:
         self.stream, self.op = stream, op
         self.said: list[tuple[Identity, Outcome, Sequence[Entry], float]] = []
         self.notes: list[tuple[int, float, Note]] = []
-        # Whether nothing else is to be written, so that it is known what stands where.
-        self.is_only = True
+        # Whether nothing else is to be written, so that it is known what stands where; and whether at least the number
+        # of records is known.
+        self.is_only = self.is_counted = True
         self.seq = self._taken = 0
+        self._unmade: dict[str, tuple[int, int]] = {}
         self._standing: dict[str, tuple[Entry, str]] = {}
 
     def add(self, who: Identity, outcome: Outcome, causes: Sequence[Entry]) -> None:
@@ -47,7 +50,20 @@ class Answers:
     def note(self, note: Note) -> None:
         """Keep something else to be written after the answers so far."""
         self.notes.append((len(self.said), time.time(), note))
+        self.is_only = self.is_counted = False
+
+    def declare(self, regions: Sequence[Region]) -> None:
+        """Keep that the board has further `regions`."""
+        self.notes.append((len(self.said), time.time(), functools.partial(_declare, regions)))
         self.is_only = False
+
+    def reserve(self, note: Note) -> tuple[int, float]:
+        """Keep something that is written to the board as one record; its number there, and its time."""
+        self._count()
+        self.seq += 1
+        moment = time.time()
+        self.notes.append((len(self.said), moment, note))
+        return self.seq, moment
 
     def look(self, who: Identity, op: str) -> list[tuple[Entry, str]]:
         """What a member may read of the answers so far, each with its text, as a snapshot of the board would hold it.
@@ -55,20 +71,28 @@ class Answers:
         who: the member. op: the name of the look, which is written to the board with the answers: it has a number too.
         Only where `is_only` says that there is nothing else.
         """
-        for author, outcome, causes, moment in self.said[self._taken :]:
-            name = _name(self.op, outcome)
-            if REGION.may_write(author) and name not in self._standing:
-                self.seq += 1
-                text = outcome.text
-                entry = Entry(
-                    ANSWERS, "", len(self._standing) + 1, self.seq, text, author.name, author.role, outcome.round,
-                    tuple(sorted({cause.seq for cause in causes})), estimate_tokens(text), moment, name, "public",
-                )  # fmt: skip
-                self._standing[name] = entry, text
-        self._taken = len(self.said)
-        self.seq += 1
-        self.notes.append((len(self.said), time.time(), lambda board: board.as_member(who).snapshot(op=op)))
+        self._count()
+        for name, (at, seq) in self._unmade.items():
+            author, outcome, causes, moment = self.said[at]
+            text = outcome.text
+            entry = Entry(
+                ANSWERS, "", len(self._standing) + 1, seq, text, author.name, author.role, outcome.round,
+                tuple(sorted({cause.seq for cause in causes})), estimate_tokens(text), moment, name, "public",
+            )  # fmt: skip
+            self._standing[name] = entry, text
+        self._unmade.clear()
+        self.reserve(functools.partial(_look, who, op))
         return list(self._standing.values()) if REGION.may_read(who) else []
+
+    def _count(self) -> None:
+        """Give the answers their numbers."""
+        for at in range(self._taken, len(self.said)):
+            author, outcome, _, _ = self.said[at]
+            name = _name(self.op, outcome)
+            if REGION.may_write(author) and name not in self._standing and name not in self._unmade:
+                self.seq += 1
+                self._unmade[name] = at, self.seq
+        self._taken = len(self.said)
 
     def board(self, log: Log, written: Callable[[Entry], None] | None = None, *, is_new: bool = True) -> Blackboard:
         """A board with these answers on it, those left out that their authors may not write.
@@ -120,6 +144,14 @@ async def post(board: Blackboard, who: Identity, outcome: Outcome, causes: Seque
     that a run which goes on, and asks again whom a limit had refused, names all others as before.
     """
     await board.as_member(who).post(ANSWERS, outcome.text, round=outcome.round, causes=causes, op=_name(op, outcome))
+
+
+async def _declare(regions: Sequence[Region], board: Blackboard) -> None:
+    board.declare(*regions)
+
+
+async def _look(who: Identity, op: str, board: Blackboard) -> None:
+    await board.as_member(who).snapshot(op=op)
 
 
 def _name(op: str, outcome: Outcome) -> str:

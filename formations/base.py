@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +14,7 @@ from phalanx.agents.output import Shape
 from phalanx.agents.result import AgentResult
 from phalanx.agents.role import Role
 from phalanx.agents.task import Task
-from phalanx.errors import ConfigurationError
+from phalanx.errors import ConfigurationError, LimitExceeded, QuorumMissed
 from phalanx.messages import Message, Usage
 from phalanx.runtime.events import OutcomeStatus
 from phalanx.runtime.limits import Limits
@@ -86,6 +87,27 @@ class Round:
     decision: Decision | None = None
     rule: Rule | None = None
     ballots: tuple[Ballot | None, ...] = ()
+
+
+def require(outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -> list[Outcome]:
+    """The `outcomes` that are answers; takes and raises what `TeamRun.require` does.
+
+    quorum: how many there must be, or what part of those asked; None is all.
+    """
+    good = [outcome for outcome in outcomes if outcome.ok]
+    needed = len(outcomes)
+    if quorum is not None:
+        needed = quorum if isinstance(quorum, int) else -((-quorum * len(outcomes)) // 1)
+    if len(good) >= needed:
+        return good
+    bad = [outcome for outcome in outcomes if not outcome.ok]
+    for outcome in bad:
+        if isinstance(outcome.failure, LimitExceeded):
+            raise outcome.failure
+    if not good and bad and all(isinstance(outcome.failure, ConfigurationError) for outcome in bad):
+        raise bad[0].failure or AssertionError
+    reasons = tuple(f"{each.member} {each.status}: {each.error}" for each in bad)
+    raise QuorumMissed(answered=len(good), needed=int(needed), asked=len(outcomes), reasons=reasons)
 
 
 class NestedTeam(Protocol):

@@ -124,7 +124,7 @@ class BoardWork:
     def _may_read(self, member: Member, name: str) -> bool:
         known = self._rights.get((member.name, name))
         if known is None:
-            region = next((each for each in self.run.board.regions if each.name == name), None)
+            region = self.board.region(name)
             if region is None:
                 return True
             known = self._rights[member.name, name] = region.may_read(self.run.identity(member))

@@ -13,13 +13,14 @@ from phalanx.messages import Data
 from phalanx.runtime.entries import Conflict, Entry
 from phalanx.runtime.reading import Snapshot
 from phalanx.runtime.regions import Region
-from phalanx.runtime.views import build_view
+from phalanx.runtime.views import Arranged
 
 from .agenda import Item, Minutes, Turn
 from .base import Answer, Member
 from .headings import under_names
 from .rounds import cut
 from .team_run import TeamRun
+from .unwritten import Unwritten
 
 if TYPE_CHECKING:
     from .blackboard import BlackboardFormation
@@ -32,6 +33,7 @@ REGIONS = (
     Region(CONTRIBUTIONS, str),
     Region(AGENDA, Turn, reads=(), writes=()),
 )
+_BY_NAME = {region.name: region for region in REGIONS}
 # Regions in which all that was not taken back stands.
 _KEPT = frozenset({PROBLEM, QUESTIONS, CONTRIBUTIONS})
 MOST_QUESTIONS = 3
@@ -64,30 +66,58 @@ class SharedBoard:
 
     def __init__(self, formation: BlackboardFormation, run: TeamRun, task: Task) -> None:
         self.formation, self.run, self.task = formation, run, task
-        self.text, self.board = run.text(task), run.board
+        self.text = run.text(task)
         self.said: list[tuple[str, str]] = []
         self._is_done = False
         self._op = f"{run.run.run_id}/{'/'.join(run.run.path)}/board"
         self._writes = 0
         self._now: Snapshot | None = None
+        self._seq = 0
+        # In a run that nobody sees, what is written is kept until somebody looks at the board, or takes something back.
+        is_alone = not run.is_board_made and run.answers.is_only and not formation.regions
+        self._kept = Unwritten(run.answers, REGIONS) if is_alone else None
         self._open: list[tuple[Entry, str]] | None = None
+        # The same in the order of views, by the regions that a reader may read.
+        self._arranged: dict[tuple[str, ...], Arranged] = {}
         # What each member was shown since it was last looked at: who is asked for a bid and then acts sees it once.
         self._views: dict[str, tuple[str, tuple[Entry, ...]]] = {}
         self._standing: list[Entry] = []
         self._triggers: dict[int, Entry] = {}
         self._minutes = Minutes()
 
+    @property
+    def _unwritten(self) -> Unwritten | None:
+        """What is kept in the place of a board, for as long as there is none."""
+        kept = self._kept
+        return kept if kept is not None and kept.is_certain and not self.run.is_board_made else None
+
+    def region(self, name: str) -> Region | None:
+        """The region of this `name`, if the board has one."""
+        known = _BY_NAME.get(name)
+        return known or next((each for each in self.run.board.regions if each.name == name), None)
+
     async def open(self) -> None:
         """Put the task on the board."""
-        self.board.declare(*REGIONS)
-        problem = await self.board.post(PROBLEM, self.text, op=self._next_op(), pinned=True)
+        op = self._next_op()
+        if (kept := self._unwritten) is not None:
+            problem: object = kept.post(PROBLEM, self.text, None, op, pinned=True)
+        else:
+            self.run.board.declare(*REGIONS)
+            problem = await self.run.board.post(PROBLEM, self.text, op=op, pinned=True)
         assert isinstance(problem, Entry)
         self.problem = problem
 
     async def look(self) -> None:
         """Look at the board once for the whole turn, under a name: a resumed run sees what it saw then."""
-        self._now = now = await self.board.snapshot(op=self._next_op())
-        self._views = {}
+        op = self._next_op()
+        self._views, self._arranged = {}, {}
+        if (kept := self._unwritten) is not None:
+            self._triggers = kept.look(op)
+            self._seq, self._standing = kept.seq, list(self._triggers.values())
+            self._open = [(entry, str(entry.value)) for entry in self._standing if entry.region != PROBLEM]
+            return
+        self._now = now = await self.run.board.snapshot(op=op)
+        self._seq = now.seq
         self._triggers = {entry.seq: entry for name in self._watched for entry in await now.history(name)}
         standing = [entry for entry in self._triggers.values() if entry.region in _KEPT and not entry.retracted]
         for name in self.formation.regions:
@@ -117,16 +147,17 @@ class SharedBoard:
 
     async def view(self, member: Member) -> tuple[str, tuple[Entry, ...]]:
         """What a `member` may see of the board within the budget, as fenced data; and the entries it is shown."""
-        assert self._now is not None
         if (seen := self._views.get(member.name)) is not None:
             return seen
         tokens, about, who = self.formation.view_tokens, self.task.description, self.run.identity(member)
         if self._open is None:
+            assert self._now is not None
             view = await self._now.view(who, tokens=tokens, patterns=self._shown, about=about)
         else:
-            may = {region.name for region in REGIONS if region.may_read(who)}
-            parts = [part for part in self._open if part[0].region in may]
-            view = build_view(parts, reader=who.name, tokens=tokens, about=about, seq=self._now.seq)
+            may = tuple([name for name in (QUESTIONS, CONTRIBUTIONS) if _BY_NAME[name].may_read(who)])
+            if (arranged := self._arranged.get(may)) is None:
+                arranged = self._arranged[may] = Arranged([each for each in self._open if each[0].region in may], about)
+            view = arranged.view(reader=who.name, tokens=tokens, seq=self._seq)
         if over := [each for each in view.dropped if each.reason == "budget"]:
             self.run.run.warn(
                 f"{member.name} is not shown {len(over)} entries of the board: they are over {tokens} tokens"
@@ -171,11 +202,11 @@ class SharedBoard:
         own = {entry.seq: entry for entry in standing if entry.author == member.name}
         for seq in dict.fromkeys(given.settles):
             if seq in questions:
-                await self.board.mark(seq, resolved=True)
+                await self._mark(seq)
                 changed = True
         for seq in dict.fromkeys(given.retracts):
             if seq in own:
-                await self.board.retract(seq, f"{member.name} took it back")
+                await self.run.board.retract(seq, f"{member.name} took it back")
                 self.said = [each for each in self.said if each != (member.name, own[seq].value)]
                 changed = True
         strange = sorted({*given.settles} - {*questions} | {*given.retracts} - {*own})
@@ -186,8 +217,14 @@ class SharedBoard:
             )
         if given.done and not self._is_done:
             self._is_done = changed = True
-            await self.board.mark(self.problem, resolved=True)
+            await self._mark(self.problem.seq)
         return changed
+
+    async def _mark(self, seq: int) -> None:
+        if (kept := self._unwritten) is not None:
+            kept.settle(seq)
+        else:
+            await self.run.board.mark(seq, resolved=True)
 
     def _own(self, region: str) -> list[Entry]:
         """What stood in a region, of this task, when the member was shown the board."""
@@ -207,11 +244,19 @@ class SharedBoard:
         region, value: where, and what. member: its author; None is the run. causes, round, resolved: as in `post`.
         """
         op = self._next_op()
-        if member is None:
-            await self.board.post(region, self._minutes.known(value) if isinstance(value, Turn) else value, op=op)
+        kept, who = self._unwritten, None if member is None else self.run.identity(member)
+        if member is None or who is None:
+            if kept is not None:
+                kept.post(region, value, None, op)
+            else:
+                known = self._minutes.known(value) if isinstance(value, Turn) else value
+                await self.run.board.post(region, known, op=op)
             return True
         try:
-            written = await self.board.as_member(self.run.identity(member)).post(
+            if kept is not None:
+                kept.post(region, value, who, op, causes=causes, round=round, resolved=resolved)
+                return True
+            written = await self.run.board.as_member(who).post(
                 region, value, round=round, causes=causes, op=op, resolved=resolved
             )
         except AccessDenied as denied:

@@ -13,7 +13,7 @@ from phalanx.agents.output import Shape
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.result import AgentResult
 from phalanx.agents.task import Task
-from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, MemberFailed, QuorumMissed
+from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, MemberFailed
 from phalanx.runtime.alongside import Alongside
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
@@ -31,7 +31,7 @@ from phalanx.runtime.views import build_view
 
 from .answers import REGION, Answers, post
 from .answers import identity as identity
-from .base import Answer, Member, Outcome, Round
+from .base import Answer, Member, Outcome, Round, require
 from .count import Counted
 from .fences import Fences
 from .one_asking import OneAsking
@@ -231,6 +231,10 @@ class TeamRun:
         last = next((outcome for outcome in reversed(self.history) if outcome.ok), None)
         return None if last is None else Answer(last.text, last.answer and last.answer.output, author=last.member)
 
+    def let_go(self) -> None:
+        """Let go of what is held, once it is over: it often holds the run, and a circle waits for the collector."""
+        self._best = None
+
     # -- asking ----------------------------------------------------------------------------------------------------
 
     async def ask(
@@ -379,20 +383,7 @@ class TeamRun:
         quorum: how many there must be, or what part of those asked; None is all. Raises, when there are fewer, the
         LimitExceeded that is why, or the ConfigurationError if all failed for one, or QuorumMissed.
         """
-        good = [outcome for outcome in outcomes if outcome.ok]
-        needed = len(outcomes)
-        if quorum is not None:
-            needed = quorum if isinstance(quorum, int) else -((-quorum * len(outcomes)) // 1)
-        if len(good) >= needed:
-            return good
-        bad = [outcome for outcome in outcomes if not outcome.ok]
-        for outcome in bad:
-            if isinstance(outcome.failure, LimitExceeded):
-                raise outcome.failure
-        if not good and bad and all(isinstance(outcome.failure, ConfigurationError) for outcome in bad):
-            raise bad[0].failure or AssertionError
-        reasons = tuple(f"{each.member} {each.status}: {each.error}" for each in bad)
-        raise QuorumMissed(answered=len(good), needed=int(needed), asked=len(outcomes), reasons=reasons)
+        return require(outcomes, quorum)
 
 
 def _written(run: Run, entry: Entry) -> None:

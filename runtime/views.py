@@ -76,42 +76,64 @@ def build_view(
     reader: whose own entries are labelled "you". tokens: the budget of the text, by `estimate_tokens`.
     anonymous: labels name no author and no role. Raises ValidationError when `tokens` is negative.
     """
-    if tokens < 0:
-        raise ValidationError(f"a view needs a budget of tokens that is not negative, not {tokens}")
-    looks = [_remembered(text) if len(text) <= _SHORT else _Look(text) for _, text in entries]
-    scores = _relevance(looks, about)
-    keys = [(*_rank(entry, score), -entry.seq) for (entry, _), score in zip(entries, scores, strict=True)]
-    groups: dict[tuple[str, str], list[int]] = {}
-    for at in sorted(range(len(entries)), key=keys.__getitem__):
-        groups.setdefault((entries[at][0].region, looks[at].plain), []).append(at)
-    room = most = tokens * 3  # a token is estimated as three bytes
-    parts: list[Part] = []
-    lines: list[str] = []
-    dropped: list[Dropped] = []
-    missing = 0
-    for places in groups.values():
-        entry, text = entries[places[0]]
-        others = tuple([entries[at][0] for at in places[1:]])
-        fits = False
-        if len(text) <= room:
-            label = _label(entry, others, reader, anonymous)
-            body, size = looks[places[0]].block
-            size += _size(label) + (4 if lines else 3)  # brackets and line ends
-            fits = size <= room
-        if fits:
-            room -= size
-            lines.append(f"{chr(10) if lines else ''}[{label}]\n{body}")
-            parts.append(Part(label, text, entry, bool(reader) and entry.author == reader, others))
-        else:
-            dropped.append(Dropped(entry, "budget"))
-            missing += 1
-        dropped += [Dropped(other, "duplicate") for other in others]
-    if missing and lines:
-        note = f"\n[{missing} more left out for length]"
-        if len(note) <= room:
-            lines.append(note)
-            room -= len(note)
-    return View("".join(lines), tuple(parts), tuple(dropped), (most - room + 2) // 3, seq)
+    return Arranged(entries, about).view(reader=reader, tokens=tokens, anonymous=anonymous, seq=seq)
+
+
+class Arranged:
+    """Entries in the order in which `build_view` shows them, which is the same for all who may read them.
+
+    entries, about: as `build_view` takes them.
+    """
+
+    __slots__ = ("_groups",)
+
+    def __init__(self, entries: Sequence[tuple[Entry, str]], about: str) -> None:
+        looks = [_remembered(text) if len(text) <= _SHORT else _Look(text) for _, text in entries]
+        scores = _relevance(looks, about)
+        keys = [(*_rank(entry, score), -entry.seq) for (entry, _), score in zip(entries, scores, strict=True)]
+        groups: dict[tuple[str, str], tuple[Entry, _Look, list[Entry]]] = {}
+        for at in sorted(range(len(entries)), key=keys.__getitem__):
+            entry, look = entries[at][0], looks[at]
+            if (group := groups.get((entry.region, look.plain))) is None:
+                groups[entry.region, look.plain] = entry, look, []
+            else:
+                group[2].append(entry)
+        self._groups = [(entry, look, tuple(others)) for entry, look, others in groups.values()]
+
+    def view(self, *, reader: str, tokens: int, anonymous: bool = False, seq: int) -> View:
+        """One reader's view of them; takes, gives and raises what `build_view` does.
+
+        reader, tokens, anonymous, seq: as there.
+        """
+        if tokens < 0:
+            raise ValidationError(f"a view needs a budget of tokens that is not negative, not {tokens}")
+        room = most = tokens * 3  # a token is estimated as three bytes
+        parts: list[Part] = []
+        lines: list[str] = []
+        dropped: list[Dropped] = []
+        missing = 0
+        for entry, look, others in self._groups:
+            text, fits = look.text, False
+            if len(text) <= room:
+                label = _label(entry, others, reader, anonymous)
+                body, size = look.block
+                size += _size(label) + (4 if lines else 3)  # brackets and line ends
+                fits = size <= room
+            if fits:
+                room -= size
+                lines.append(f"{chr(10) if lines else ''}[{label}]\n{body}")
+                parts.append(Part(label, text, entry, bool(reader) and entry.author == reader, others))
+            else:
+                dropped.append(Dropped(entry, "budget"))
+                missing += 1
+            if others:
+                dropped += [Dropped(other, "duplicate") for other in others]
+        if missing and lines:
+            note = f"\n[{missing} more left out for length]"
+            if len(note) <= room:
+                lines.append(note)
+                room -= len(note)
+        return View("".join(lines), tuple(parts), tuple(dropped), (most - room + 2) // 3, seq)
 
 
 def _rank(entry: Entry, score: float) -> tuple[bool, int, float]:
@@ -128,6 +150,14 @@ class _Look:
     def __init__(self, text: str) -> None:
         self.text = text
         self.plain = " ".join(text.split())
+        self._found: tuple[frozenset[str], tuple[tuple[str, int], ...]] = (frozenset(), ())
+
+    def of(self, wanted: frozenset[str]) -> tuple[tuple[str, int], ...]:
+        """Those of the `wanted` words that stand in it, and how often; remembered for the words last asked for."""
+        if self._found[0] is not wanted:
+            words = self.words
+            self._found = wanted, tuple([(word, words[word]) for word in wanted & words.keys()])
+        return self._found[1]
 
     @functools.cached_property
     def words(self) -> Mapping[str, int]:
@@ -152,21 +182,27 @@ def _relevance(looks: Sequence[_Look], about: str) -> list[float]:
     wanted = _wanted(about)
     if not wanted:
         return scores
-    counts, lengths = [look.words for look in looks], [look.length for look in looks]
-    usual = sum(lengths) / len(lengths) if any(lengths) else 1.0
+    found: dict[str, list[tuple[int, int]]] = {}
+    for at, look in enumerate(looks):
+        for word, often in look.of(wanted):
+            found.setdefault(word, []).append((at, often))
+    if not found:
+        return scores
+    lengths = [look.length for look in looks]
+    usual = sum(lengths) / len(lengths)
     damping = [1.2 * (0.25 + 0.75 * length / usual) for length in lengths]
-    for word in wanted:
-        found = [(at, often) for at, count in enumerate(counts) if (often := count.get(word))]
-        if found:
-            weight = math.log(1 + (len(looks) - len(found) + 0.5) / (len(found) + 0.5))
-            for at, often in found:
-                scores[at] += weight * often * 2.2 / (often + damping[at])
+    # In the order of the words, so that sums are rounded the same however many texts there are.
+    for word in sorted(found):
+        places = found[word]
+        weight = math.log(1 + (len(looks) - len(places) + 0.5) / (len(places) + 0.5))
+        for at, often in places:
+            scores[at] += weight * often * 2.2 / (often + damping[at])
     return scores
 
 
 @functools.lru_cache(16)
-def _wanted(about: str) -> tuple[str, ...]:
-    return tuple(sorted(set(_words(about))))
+def _wanted(about: str) -> frozenset[str]:
+    return frozenset(_words(about))
 
 
 @functools.lru_cache(128)

@@ -181,6 +181,7 @@ async def work(
     stopped = isinstance(refusal, LimitExceeded)
     if answer is None:
         answer = inside.best()
+    inside.let_go()
     result = TeamResult(
         answer.text if answer else "",
         output=answer.output if answer else None,
