@@ -154,7 +154,7 @@ class Engine:
         if not batches:
             return True
         try:
-            file.write(batches)
+            file.write(waiting)
         except sqlite3.Error:
             # Somebody else writes, or worse: the thread can wait, and say what is wrong.
             with self._state:
@@ -166,7 +166,7 @@ class Engine:
     def _commit(self, file: LogFile, batches: Sequence[Batch]) -> None:
         all_of_them = one_by_one(batches)
         try:
-            file.write(all_of_them)
+            file.write(batches)
         except Exception as problem:  # noqa: BLE001 - whoever waits must learn of it
             if len(batches) > 1:
                 # Each by itself, so that one that does not fit does not take the others with it.

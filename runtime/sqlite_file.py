@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from phalanx.errors import LogConflict, LogError
 
-from .batch import Batch
+from .batch import Batch, one_by_one
 from .bodies import digest_of
 
 POSITIONS = 1 << 32
@@ -47,38 +47,46 @@ class LogFile:
         self.ends: Ends = {} if ends is None else ends
 
     def write(self, batches: Sequence[Batch]) -> None:
-        """Write batches in their order, in one transaction; sets `head` or `conflict` of each. Raises sqlite3.Error."""
+        """Write batches in their order, in one transaction; sets `head` or `conflict` of each. Raises sqlite3.Error.
+
+        batches: each after those that come before it, with which it is written as a whole or, where one of them is in
+        conflict, not at all.
+        """
         try:
             self._write(batches)
         except sqlite3.IntegrityError:
             # A position that was thought to be free is taken: somebody else has written since. Once more, reading
             # inside the transaction where the streams end.
-            for batch in batches:
+            for batch in one_by_one(batches):
                 self.ends.pop(batch.stream, None)
             self._write(batches)
 
     def _write(self, batches: Sequence[Batch]) -> None:
         ends = self.ends
-        if doubtful := _doubtful(batches, ends):
+        in_order = one_by_one(batches)
+        if doubtful := _doubtful(in_order, ends):
             self._begin()
         try:
-            grown = self._found(doubtful, batches)
+            grown = self._found(doubtful, in_order)
             rows: list[tuple[object, ...]] = []
             bodies: dict[str, bytes] = {}
-            for batch in batches:
-                if batch.stream:
-                    place, head = grown.get(batch.stream) or ends[batch.stream]
-                    batch.head, batch.conflict = head, None
-                    if batch.expect is not None and batch.expect != head:
-                        batch.conflict = LogConflict(batch.stream, expected=batch.expect, actual=head)
+            for last in batches:
+                together = one_by_one([last])
+                clash = _clash(together, grown, ends)
+                for batch in together:
+                    batch.conflict = clash
+                    if clash is not None:
                         continue
-                    for kind, data in batch.rows:
-                        head += 1
-                        rows.append((place + head, kind, data, _sum(kind, data)))
-                    if batch.rows:
-                        batch.head, grown[batch.stream] = head, (place, head)
-                if batch.bodies:
-                    bodies.update(batch.bodies)
+                    if batch.stream:
+                        place, head = grown.get(batch.stream) or ends[batch.stream]
+                        for kind, data in batch.rows:
+                            head += 1
+                            rows.append((place + head, kind, data, _sum(kind, data)))
+                        batch.head = head
+                        if batch.rows:
+                            grown[batch.stream] = place, head
+                    if batch.bodies:
+                        bodies.update(batch.bodies)
             kept = [(bytes.fromhex(digest), body) for digest, body in bodies.items()]
             if not doubtful and ((kept and rows) or max(len(kept), len(rows)) > AT_ONCE):
                 self._begin()  # else it is one statement, which is a transaction by itself
@@ -221,6 +229,18 @@ def _doubtful(batches: Sequence[Batch], ends: Ends) -> list[str]:
             if end is None or not batch.rows or batch.expect not in (None, end[1]):
                 doubtful.append(stream)
     return doubtful
+
+
+def _clash(together: Sequence[Batch], grown: Ends, ends: Ends) -> LogConflict | None:
+    """The first conflict among batches that are written together, one after the other."""
+    heads: dict[str, int] = {}
+    for batch in together:
+        if stream := batch.stream:
+            head = heads[stream] if stream in heads else (grown.get(stream) or ends[stream])[1]
+            if batch.expect is not None and batch.expect != head:
+                return LogConflict(stream, expected=batch.expect, actual=head)
+            heads[stream] = head + len(batch.rows)
+    return None
 
 
 class Statements(dict[int, str]):

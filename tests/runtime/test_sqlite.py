@@ -424,6 +424,9 @@ async def test_several_streams_are_appended_to_in_one_transaction_or_not_at_all(
         assert len(await log.read("a")) == 1
         with pytest.raises(LogConflict):
             await log.append_together([("a", [said(7)], 5), ("b", [said(8)], 2)])
+        with pytest.raises(LogConflict, match="'b' ends at 2, not at 7"):
+            await log.append_together([("a", [said(7)], 1), ("a", [said(8)], 2), ("b", [said(9)], 7)])
+        assert (len(await log.read("a")), len(await log.read("b"))) == (1, 2)
 
 
 async def test_appends_that_are_many_or_large_are_written_by_the_thread_without_loss(tmp_path: Path) -> None:
