@@ -34,7 +34,7 @@ class Scores:
     def of(cls, scores: Mapping[str, Number]) -> Scores:
         """Scores from a mapping. Raises ValidationError for what is not a finite number."""
         names = tuple(sorted(scores))
-        return cls(names, tuple(_plain(scores[name]) for name in names))
+        return cls(tuple(map(plain_text, names)), tuple(_plain(scores[name]) for name in names))
 
     @property
     def items(self) -> Iterable[tuple[str, int | Fraction]]:
@@ -140,19 +140,19 @@ def content_of(raw: object) -> Content | None:
     if isinstance(raw, str):
         if not raw.strip():
             raise ValidationError("its choice is blank; None abstains")
-        return raw
+        return plain_text(raw)
     if isinstance(raw, (list, tuple)):
         check_names(raw)
         if len(set(raw)) < len(raw):
             twice = next(name for name in raw if raw.count(name) > 1)
             raise ValidationError(f"it ranks {twice!r} more than once; rank each candidate once")
-        return tuple(raw) or None
+        return tuple(map(plain_text, raw)) or None
     if isinstance(raw, Mapping):
         check_names(raw)
         return Scores.of(raw) if raw else None
     if isinstance(raw, AbstractSet):
         check_names(raw)
-        return frozenset(raw)
+        return frozenset(map(plain_text, raw))
     raise ValidationError(
         f"{raw!r} is no ballot; a ballot is text, a list (ranked), a set (approved), a mapping (scores), a Ballot, or "
         "None (abstains)"
@@ -164,6 +164,11 @@ def check_names(names: Iterable[object]) -> None:
     for name in names:
         if not isinstance(name, str) or not name or name.isspace():
             raise ValidationError(f"{name!r} is no candidate; candidates are texts that are not blank")
+
+
+def plain_text(name: str) -> str:
+    """A name as text and nothing more: a member of an enumeration of texts is written otherwise in some places."""
+    return name if type(name) is str else str.__str__(name)
 
 
 def _plain(score: Number) -> int | Fraction:

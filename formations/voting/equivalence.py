@@ -217,7 +217,7 @@ class Equivalence(Data):
         options = tuple(self.options.items()) if isinstance(self.options, dict) else self.options
         if answer.isalnum() and fallbacks == _WHOLE:
             # Nothing stands around letters and digits alone: it is what was found in a reply, and is looked up again.
-            found = _parsed(answer, self.kind, options, self.decimal, self.day_first, self.percent)
+            found = _lookup(answer)(answer, self.kind, options, self.decimal, self.day_first, self.percent)
             return None if found is None else (answer, found)
         read = _read if len(answer) <= _KEPT else _read.__wrapped__
         return read(answer, tuple(fallbacks), self.kind, options, self.decimal, self.day_first, self.percent)
@@ -257,13 +257,12 @@ def _read(
 ) -> tuple[str, Reading] | None:
     statements, _, number_in, labelled = _reader()
     if (word := labelled(answer)) is not None:
-        found = _parsed(word, kind, options, decimal, day_first, percent)
+        found = _lookup(word)(word, kind, options, decimal, day_first, percent)
         if found is not None:
             return word, found
 
     def parsed(text: str) -> Reading | None:
-        read = _parsed if text.isalnum() else _parsed.__wrapped__
-        return read(text, kind, options, decimal, day_first, percent)
+        return _lookup(text)(text, kind, options, decimal, day_first, percent)
 
     for stated in statements(answer, fallbacks):
         text, reading = stated.text, parsed(stated.text)
@@ -287,6 +286,11 @@ def _parsed(
 ) -> Reading | None:
     choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
     return _reader()[1](text, kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
+
+
+def _lookup(text: str) -> Callable[..., Reading | None]:
+    """What an answer is read by: kept with what it means when it is a word or a number that others will give too."""
+    return _parsed if len(text) <= _KEPT and text.isalnum() else _parsed.__wrapped__
 
 
 def _key(reading: Reading) -> object:

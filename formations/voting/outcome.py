@@ -189,7 +189,7 @@ class _Vote:
             context = ",".join(f"{name}={value}" for name, value in sorted(self.count.tally.items()))
             return Draw(self.seed, context).order(left, "tie")[:1]
         if step == "leader":
-            return [self.leader] if self.leader in left else left
+            return [name for name in left if name == self.leader] or left
         if step == "earliest":
             first = self._first_seats()
             known = [name for name in left if name in first]

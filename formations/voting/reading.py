@@ -12,7 +12,7 @@ from typing import Literal
 from phalanx.errors import ValidationError
 from phalanx.settings import nearest
 
-from .ballots import ONE, Ballot, Content, Invalid, RawBallot, check_names
+from .ballots import ONE, Ballot, Content, Invalid, RawBallot, check_names, plain_text
 from .exact import ratio
 from .gathering import gathered, names_in
 
@@ -108,6 +108,7 @@ def _of_candidates(content: Content, known: Set[str]) -> Content:
 def _known(candidates: Iterable[str]) -> set[str]:
     listed = list(candidates)
     check_names(listed)
+    listed = list(map(plain_text, listed))
     if len(set(listed)) < len(listed):
         raise ValidationError("candidates= names somebody twice; name each candidate once")
     return set(listed)

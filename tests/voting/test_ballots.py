@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import pickle
 from fractions import Fraction
@@ -84,6 +85,37 @@ def test_a_vote_for_somebody_who_is_no_candidate_is_invalid_and_the_nearest_name
     decision = Plurality(on_invalid="abstain").decide(["Paris", "Oslo"], candidates=["Paris", "Rome"])
     assert decision.tally == {"Paris": 1, "Rome": 0}
     assert decision.abstained == 1
+
+
+class Verdict(str, enum.Enum):  # noqa: UP042 - what a StrEnum writes is its text, and what this writes is not
+    YES = "a"
+    NO = "b"
+
+
+@pytest.mark.parametrize(
+    ("rule", "enumerated", "plain"),
+    [
+        (Plurality(), Verdict.YES, "a"),
+        (Borda(), [Verdict.YES], ["a"]),
+        (Borda(), (Verdict.YES,), ["a"]),
+        (Approval(), {Verdict.YES}, {"a"}),
+        (Score(), {Verdict.YES: 5}, {"a": 5}),
+    ],
+)
+def test_members_of_an_enumeration_are_the_texts_that_they_are(
+    rule: VotingRule, enumerated: RawBallot, plain: RawBallot
+) -> None:
+    forms: dict[str, RawBallot] = {"score": {"b": 5}, "approval": {"b"}, "borda": ["b"]}
+    other = forms.get(rule.kind, "b")
+    for seed in range(8):
+        written = rule.decide([plain, other], seed=seed).model_dump_json()
+        decision = rule.decide([enumerated, other], seed=seed)
+        assert decision.model_dump_json() == written
+        assert {type(name) for name in decision.tally} == {str}
+        assert rule.decide([plain, other], seed=seed, candidates=Verdict).model_dump_json() == written
+    # Both may stand in one vote, in any order.
+    heap = [enumerated, plain, other, other]
+    assert rule.decide(heap).model_dump_json() == rule.decide([plain, enumerated, other, other]).model_dump_json()
 
 
 def test_one_text_instead_of_a_list_of_ballots_is_refused() -> None:

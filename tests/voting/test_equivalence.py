@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from math import log
 
@@ -271,3 +272,17 @@ def test_the_equivalence_that_formations_begin_with_is_the_one_without_options()
     assert repr(ready) == repr(made)
     assert hash(ready) == hash(made)
     assert ready.model_dump(exclude_unset=True) == made.model_dump(exclude_unset=True) == {}
+
+
+@pytest.mark.parametrize("before", ["", "Answer: ", "So it is.\nThe answer is "])
+def test_answers_without_end_are_not_kept_after_they_were_read(before: str) -> None:
+    equivalence = Equivalence()
+    equivalence.read("Answer: 1")
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            assert equivalence.read(before + "a" * 150_000 + f"{number}{len(before)}") is not None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000
