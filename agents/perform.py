@@ -87,6 +87,6 @@ async def perform(
         raise
     finally:
         run.emit(RunFinished, status, text, reason, run.usage)
-        await run.execution.finish()
+        await run.execution.finish(cut_off=status == "cancelled")
     await call_hooks(run.warn, hooks, "on_complete", job, result)
     return result

@@ -35,6 +35,24 @@ async def append_together(log: Log, parts: list[Part]) -> None:
         del parts[0]
 
 
+async def not_there_yet(log: Log, stream: str, records: Sequence[object], after: int) -> Sequence[object]:
+    """What is left to append, when nobody knows whether it was: a cancelled append may have been made.
+
+    log, stream: where. records: what was to be appended, and what has come since. after: where the stream ended before.
+    What somebody else wrote there does not count. Raises what `read` raises.
+    """
+    there = [record for _, record in await log.read(stream, after)]
+    for at, (one, other) in enumerate(zip(records, there, strict=False)):
+        if _mark(one) != _mark(other):
+            return records[at:]
+    return records[len(there) :]
+
+
+def _mark(record: object) -> tuple[object, ...]:
+    """What a record and nobody else's is told by, though texts in it may have been redacted."""
+    return type(record), getattr(record, "seq", None), getattr(record, "time", None)
+
+
 class Alongside:
     """A run's log for streams that nobody else writes to.
 

@@ -10,8 +10,9 @@ from weakref import WeakSet
 import anyio
 
 from phalanx.messages import Completion, ToolResult
+from phalanx.settings import logger
 
-from .alongside import Part, append_together
+from .alongside import Part, append_together, not_there_yet
 from .events import AnyEvent
 from .log import Log, MemoryLog
 
@@ -69,7 +70,7 @@ class Execution:
         self.idle: anyio.Event | None = None
         self.pending: list[AnyEvent] = []
         self.alongside: list[Part] = []
-        self.writing = False
+        self.writing = self.doubtful = False
         self.written: anyio.Event | None = None
         if playback is not None:
             playback.check_decided()
@@ -125,17 +126,34 @@ class Execution:
             with anyio.CancelScope(shield=True):
                 await self.flush()
 
-    async def finish(self) -> None:
-        """Write what is left, and let those who hear every run deal with it; at most seconds, also when cancelled."""
+    async def finish(self, *, cut_off: bool) -> None:
+        """Write what is left, and let those who hear every run deal with it.
+
+        cut_off: the run was cancelled; then this takes some seconds at most, and what could not be written by then
+        is told by a warning.
+        """
+        if not cut_off:
+            try:
+                await self.flush()
+            except anyio.get_cancelled_exc_class():
+                await self._finish_quickly()
+                raise
+        await self._finish_quickly()
+
+    async def _finish_quickly(self) -> None:
         with anyio.move_on_after(5, shield=True):
             await self.flush()
             for hearer in list(HEARERS):
                 if hearer.is_listening():
                     await hearer.drain()
+        if left := len(self.pending):
+            logger().warning("the end of a run could not be written in time", run_id=self.run_id, records=left)
 
     async def _write(self) -> None:
         """A run has one writer: `expect` finds a second one, which resumed it at the same time."""
         stream = f"run/{self.run_id}"
+        if self.doubtful:
+            await self._look(stream)
         if self.alongside:
             parts, self.alongside = self.alongside, []
             records, self.pending = self.pending, []
@@ -144,7 +162,8 @@ class Execution:
             try:
                 await append_together(self.log, parts)
                 self.position += len(records)
-            except BaseException:
+            except BaseException as failure:
+                self.doubtful = not isinstance(failure, Exception)
                 self.pending = records + self.pending
                 self.alongside = [part for part in parts if part[0] != stream] + self.alongside
                 raise
@@ -152,6 +171,22 @@ class Execution:
             records, self.pending = self.pending, []
             try:
                 self.position = await self.log.append(stream, records, expect=self.position)
-            except BaseException:
+            except BaseException as failure:
+                self.doubtful = not isinstance(failure, Exception)
                 self.pending = records + self.pending
                 raise
+
+    async def _look(self, stream: str) -> None:
+        """Leave out what an append that was cancelled has written."""
+        parts: list[Part] = []
+        doubtful = list(self.alongside)
+        for name, records, end in doubtful:
+            assert end is not None
+            if rest := await not_there_yet(self.log, name, records, end):
+                parts.append((name, rest, end + len(records) - len(rest)))
+        left = await not_there_yet(self.log, stream, self.pending, self.position)
+        there = len(self.pending) - len(left)
+        self.position += there
+        # What has come while this was read stands behind what was doubtful.
+        self.alongside, self.pending = parts + self.alongside[len(doubtful) :], self.pending[there:]
+        self.doubtful = False

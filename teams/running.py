@@ -108,6 +108,7 @@ async def _perform(
     hooks = (*team.hooks, *job.hooks)
     job.status, job.error, job.result = "running", None, None
     status, text, reason = "cancelled", "", None
+    cut_off = False
     try:
         await call_hooks(run.warn, hooks, "on_start", job)
         result = await work(team, run, job, default, team.prompts, limits, team.limits)
@@ -119,11 +120,11 @@ async def _perform(
         await call_hooks(run.warn, hooks, "on_error", job, failure)
         raise
     except BaseException as stop:  # cancelled, or the process is told to end: no time for hooks
-        job.status, job.error = "failed", stop
+        job.status, job.error, cut_off = "failed", stop, True
         raise
     finally:
         run.emit(RunFinished, status, text, reason, run.usage)
-        await run.execution.finish()
+        await run.execution.finish(cut_off=cut_off)
     await call_hooks(run.warn, hooks, "on_complete", job, result)
     return result
 

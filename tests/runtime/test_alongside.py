@@ -9,18 +9,19 @@ import anyio
 import pytest
 
 from phalanx import AgentTeam
-from phalanx.errors import LogError
+from phalanx.errors import LogConflict, LogError
 from phalanx.formations.team_run import TeamRun
 from phalanx.messages import Request
 from phalanx.runtime.alongside import Alongside
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry, Posted
-from phalanx.runtime.events import MemberFinished
+from phalanx.runtime.events import MemberFinished, RunFinished
 from phalanx.runtime.log import MemoryLog
 from phalanx.runtime.regions import Region
 from phalanx.runtime.run import Run
 from phalanx.runtime.sqlite import SqliteLog
 from phalanx.testing import FunctionModel
+from tests.runtime.records import said
 
 
 class Slow:
@@ -28,13 +29,13 @@ class Slow:
 
     instant = False
 
-    def __init__(self) -> None:
-        self.kept = MemoryLog()
+    def __init__(self, seconds: float = 1) -> None:
+        self.seconds, self.kept = seconds, MemoryLog()
         self.order: list[str] = []
         self.refuses = ""
 
     async def append(self, stream: str, records: Sequence[object], expect: int | None = None) -> int:
-        await anyio.sleep(1)
+        await anyio.sleep(self.seconds)
         if self.refuses and stream.startswith(self.refuses):
             self.refuses = ""
             raise LogError("full")
@@ -140,3 +141,58 @@ async def test_what_a_log_refused_is_neither_lost_nor_written_twice(stream: str)
     await execution.flush()
     assert [each.value for _, each in await log.read("board/r") if isinstance(each, Posted)] == ["one", "two"]
     assert [each for _, each in await log.read("run/r")] == ["said"]
+
+
+@pytest.mark.parametrize("written", ["nothing", "board", "all"])
+async def test_what_a_cancelled_append_had_written_is_not_written_again(written: str) -> None:
+    log = Slow()
+    execution = Run.open("team", log=log, run_id="r").execution
+    board = Blackboard(Alongside(execution), "board/r", [Region("notes", str)], sole_writer=True, is_new=True)
+    execution.pending += [said(1), said(2)]
+    assert isinstance(await board.post("notes", "one"), Entry)
+    assert isinstance(await board.post("notes", "two"), Entry)
+    [one, two] = execution.alongside
+    if written != "nothing":
+        await log.kept.append(*one)
+        await log.kept.append(*two)
+    if written == "all":
+        await log.kept.append("run/r", execution.pending[:2])
+    with anyio.move_on_after(0.5):
+        await execution.flush()
+    execution.pending.append(said(3))
+    assert isinstance(await board.post("notes", "three"), Entry)
+    await execution.flush()
+    assert [each.value for _, each in await log.read("board/r") if isinstance(each, Posted)] == ["one", "two", "three"]
+    assert [each for _, each in await log.read("run/r")] == [said(1), said(2), said(3)]
+
+
+async def test_a_cancelled_append_does_not_take_what_another_writer_wrote_for_its_own() -> None:
+    log = Slow()
+    execution = Run.open("team", log=log, run_id="r").execution
+    execution.pending.append(said(1))
+    with anyio.move_on_after(0.5):
+        await execution.flush()
+    await log.kept.append("run/r", [said(7)])
+    with pytest.raises(LogConflict):
+        await execution.flush()
+
+
+async def test_the_end_of_a_run_is_written_however_long_its_log_takes() -> None:
+    log = Slow(seconds=30)
+    team = AgentTeam.pipeline(["ada", "bob"], model=FunctionModel(lambda _: "It is so."))
+    result = await team.run("Task?", log=log, run_id="r")
+    assert result.status == "completed"
+    assert isinstance((await log.read("run/r"))[-1][1], RunFinished)
+    assert await team.replay("r", log=log) == result
+
+
+async def test_a_cancelled_run_whose_log_takes_too_long_says_what_was_not_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = Slow(seconds=30)
+    team = AgentTeam.pipeline(["ada", "bob"], model=FunctionModel(lambda _: "It is so."))
+    with anyio.move_on_after(45) as scope:
+        await team.run("Task?", log=log, run_id="r")
+    assert scope.cancelled_caught
+    assert [record.message for record in caplog.records] == ["the end of a run could not be written in time"]
+    assert (await team.resume("r", log=log)).status == "completed"
