@@ -15,6 +15,7 @@ import anyio.lowlevel
 from phalanx.errors import (
     ConfigurationError,
     InvalidRequest,
+    LLMCallError,
     MaxIterationsError,
     ResponseParseError,
     ToolExecutionError,
@@ -37,6 +38,7 @@ from phalanx.settings import DEFAULT_MAX_TOKENS
 from .halves import whole
 from .memory import AgentMemory
 from .models.model import Model, is_free, native_tools, price, stream
+from .models.stray import is_stray
 from .output import Shape
 from .prompts import Prompts, fenced
 from .result import AgentResult
@@ -246,6 +248,15 @@ async def ask_model(run: Run, model: Model, request: Request, *, member: str = "
             need = Need(1, worst.tokens, known.of(worst))
 
     async def call(key: str) -> Completion:
+        try:
+            return await asked(key)
+        except anyio.get_cancelled_exc_class() as stop:
+            if not is_stray(stop):
+                raise
+            # It would end the member's siblings, or the whole program, for what is a failed call.
+            raise LLMCallError("what it waited for was cancelled, and not by this run", model=model.name) from stop
+
+    async def asked(key: str) -> Completion:
         if not run.execution.streaming:
             return await _priced(model, _whole(run, member, await model.complete(request)))
         completion: Completion | None = None
