@@ -25,7 +25,7 @@ from phalanx.formations.voting.theory import majority
 from phalanx.messages import Request
 from phalanx.testing import FunctionModel, SimulatedModel
 from tests.recording import Recording
-from tests.teams.chances import NAMES, RIGHT, Chance, Course, accuracy, chain, courses, mean, urn, voted
+from tests.teams.chances import NAMES, RIGHT, WRONG, Chance, Course, accuracy, chain, courses, mean, shown, urn, voted
 
 P = Fraction(6, 10)
 
@@ -229,6 +229,48 @@ def test_a_lock_on_right_answers_bounds_what_any_rule_of_revision_can_win() -> N
     first, last = anyio.run(run)
     assert abs(fmean(first) - 0.509) < 4 * math.sqrt(0.25 / len(first))
     assert fmean(last) > 0.92
+
+
+@pytest.mark.parametrize(
+    ("topology", "seen"), [("full", (4, 4, 4, 4, 4)), ("ring", (2,) * 5), ("star", (4, 1, 1, 1, 1))]
+)
+def test_beliefs_move_to_those_of_the_neighbours_in_every_topology(
+    topology: Literal["full", "ring", "star"], seen: tuple[int, ...]
+) -> None:
+    """E[p_i] = (S p_i + sum p_j) / (S + d_i) over the neighbours j: the mean of all stays but where one is the hub."""
+    size, beliefs = 5, [Fraction(each, 10) for each in (9, 3, 4, 5, 4)]
+    names = NAMES[: len(beliefs)]
+    told: dict[str, list[str]] = {}
+
+    def reply(request: Request) -> str:
+        about = request.about
+        if about.round > 0:
+            told[about.member] = shown(request.messages[-1].content)
+        return f"{about.member} says so.\nAnswer: {drafts[names.index(about.member)]}"
+
+    team = AgentTeam.debate(
+        names, 1, topology=topology, trigger="always", stop="never", model=FunctionModel(reply)
+    )  # fmt: skip
+    moved = [Fraction(0)] * len(names)
+    for drafts in itertools.product((RIGHT, WRONG), repeat=len(names)):
+        anyio.run(team.run, "Which?")
+        chance = math.prod(p if said == RIGHT else 1 - p for p, said in zip(beliefs, drafts, strict=True))
+        for at, name in enumerate(names):
+            others = told[name].copy()
+            others.remove(drafts[at])  # its own
+            assert len(others) == seen[at]
+            moved[at] += chance * (size * beliefs[at] + others.count(RIGHT)) / (size + seen[at])
+
+    around: dict[str, Callable[[int], list[int]]] = {
+        "full": lambda at: [other for other in range(5) if other != at],
+        "ring": lambda at: [(at - 1) % 5, (at + 1) % 5],
+        "star": lambda at: [1, 2, 3, 4] if at == 0 else [0],
+    }
+    for at, belief in enumerate(moved):
+        near = around[topology](at)
+        assert belief == (size * beliefs[at] + sum(beliefs[other] for other in near)) / (size + len(near))
+    drift = sum(moved) - sum(beliefs)
+    assert drift > 0 if topology == "star" else drift == 0
 
 
 # -- continuous opinions -------------------------------------------------------------------------------------------

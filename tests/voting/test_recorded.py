@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from phalanx.formations.voting import Decision, Equivalence, Plurality, agreement
+from phalanx.formations.voting import Decision, Equivalence, Plurality, Score, agreement
 from phalanx.formations.voting.sampling import pass_at_k, pass_hat_k
 from phalanx.formations.voting.stopping import Agreement
 
@@ -166,8 +166,10 @@ def test_a_tree_search_keeps_the_five_best_by_value() -> None:
     steps = [step for record in puzzles for step in record["search"]]
     kept = 0
     for step in steps:
-        ranked = sorted(range(len(step["proposed"])), key=lambda at, values=step["values"]: -values[at])  # type: ignore[misc]
-        kept += [step["proposed"][at] for at in ranked[:5]] == step["kept"]
+        # A value for each proposal by its place: equal ones stand in the tally by name, and so in their order.
+        values = {f"{at:04d}": value for at, value in enumerate(step["values"])}
+        ranked = list(Score(high=1 + max(values.values())).decide([values]).tally) if values else []
+        kept += [step["proposed"][int(at)] for at in ranked[:5]] == step["kept"]
     assert {
         "puzzles": len(puzzles),
         "outputs_right": sum(answer["correct"] for record in puzzles for answer in record["answers"]),
