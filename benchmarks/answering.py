@@ -48,8 +48,13 @@ class Answered:
 
 def recall(job: Job) -> Answered:
     """What the recorded answers to a job's item come to; nobody is asked, and no time is known."""
-    assert job.entrant.recorded is not None
-    found = job.entrant.recorded.decide(job.item.id, seed=run_seed(job.seed, job.repeat))
+    record = job.entrant.recorded
+    assert record is not None
+    try:
+        found = record.decide(job.item.id, seed=run_seed(job.seed, job.repeat))
+    except Exception as failure:  # noqa: BLE001 - a rule of the user's own, or its relation of answers, may raise anything
+        usage, metered = record.cost(job.item.id)
+        return Answered("failed", None, usage, usage.cost, None, error=_said(failure), metered=metered)
     return Answered(found.status, found.text, found.usage, found.usage.cost, None, result=found, metered=found.metered)
 
 

@@ -77,7 +77,7 @@ class Matrix:
             self._begun = await self.store.unfinished()
             self.store.adjourned = dict(self._begun)
             kept = self.store.kept
-            done = [*(each.attempt.usage for each in kept.attempts.values())]
+            done = [*(each.paid for each in kept.attempts.values())]
             done += [each.usage for each in kept.judgements.values()]
             for spent in (*done, *self._begun.values()):
                 if account is not None:
@@ -113,7 +113,7 @@ class Matrix:
         own = self.limits_each.get(entrant.name)
         with _block(own) as account, anyio.move_on_after(None if own is None else own.seconds) as scope:
             fences = [] if account is None else [Fence(f"system {entrant.name!r}", account)]
-            if account is not None:
+            if account is not None and entrant.recorded is None:
                 for done in self._finished(entrant):
                     Accounts([account]).charge(done.usage)
             if self._suite is not None:
@@ -239,11 +239,11 @@ class Matrix:
         purses = self._purses
         purses.setdefault(SUITE, Purse(self.limits, SUITE))
         for kept in self.store.kept.attempts.values():
-            purses[SUITE].settle(kept.attempt.key, kept.attempt.usage + kept.judged)
+            purses[SUITE].settle(kept.attempt.key, kept.paid + kept.judged)
         for each in entrants:
             own = self.limits_each.get(each.name)
             purses.setdefault(each.name, Purse(own, f"system {each.name!r}"))
-            for done in self._finished(each):
+            for done in self._finished(each) if each.recorded is None else ():
                 purses[each.name].settle(done.key, done.usage)
         orders: dict[Key, tuple[Entrant, Order]] = {}
         for each in entrants:
@@ -283,7 +283,7 @@ class Matrix:
                 self.broken = self.broken or ScorerFailed(found.problem)
                 return
             key = found.key if isinstance(found, NotRun) else found.attempt.key
-            usage = found.usage if isinstance(found, NotRun) else found.attempt.usage
+            usage = found.usage if isinstance(found, NotRun) else found.paid
             suite, own = given[key]
             short = isinstance(found, NotRun) and found.owner != STUCK and suite.is_tighter(own, found.what)
             tighter = suite if short else own

@@ -51,11 +51,13 @@ class Recorded:
     answers: RecordedAnswer or Recording objects; or by question (the id of an item) one text for each voter, None for
     an abstention. rule: what decides, a rule, its name or its options (default: plurality, and a tie stays one).
     equivalence: which answers are the same. voters: whose answers count, in the order of their seats (default:
-    everybody's, as recorded). samples: how many answers to a question count, the voters taking turns (default: all).
-    rounds: how many revisions count after the drafts, 0 for the drafts alone (default: all); the last one decides.
+    everybody's, as recorded). samples: how many answers to a question count, the voters taking turns, and of the
+    revisions those of the same (default: all). rounds: how many revisions count after the drafts, 0 for the drafts
+    alone (default: all); the last one decides.
 
     Raises ValidationError for two answers with the same question, member, round and sample, for no answers at all, for
-    a voter who never speaks, and for a rule that does not count single choices.
+    a voter who never speaks, for more rounds than are recorded of any question, and for a rule that does not count
+    single choices.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Recorded:
     ) -> None:
         self.rule: Rule = Plurality(tie_break=()) if rule is None else as_rule(rule)  # type: ignore[assignment]
         self.equivalence = Equivalence() if equivalence is None else equivalence
+        if not isinstance(self.equivalence, Equivalence):
+            raise ValidationError(f"equivalence={equivalence!r} is no Equivalence; give Equivalence(kind=…)")
         self.voters = None if voters is None else tuple(voters)
         self.samples, self.rounds = samples, rounds
         for what, number, least in (("samples", samples, 1), ("rounds", rounds, 0)):
@@ -145,6 +149,13 @@ class Recorded:
         usage, metered = _spent(counted)
         return Recalled(text, "undecided" if decision.winner is None else "completed", decision, rounds, usage, metered)
 
+    def cost(self, question: str) -> tuple[Usage, bool]:
+        """What the answers to a question that count had cost, and whether the tokens of all of them are known.
+
+        question: the id of the item. Raises ValidationError as `decide` does.
+        """
+        return _spent(self._counted(question))
+
     def __repr__(self) -> str:
         return f"Recorded({sum(map(len, self._held.values()))} answers, {self.content})"
 
@@ -181,7 +192,7 @@ class Recorded:
                     f"item {question!r} has {len(drafts)} recorded answers before any revision, and "
                     f"samples={self.samples} are to be counted"
                 )
-            held = (*drafts[: self.samples], *(each for each in held if each.round > 0))
+            held = _with_revisions(drafts[: self.samples], held)
         last = held[-1].round if self.rounds is None else self.rounds
         counted = [each for each in held if each.round <= last]
         if not counted or counted[0].round > 0:
@@ -211,13 +222,18 @@ class Recorded:
         if self.samples is None:
             return tuple(each for _, each in found)
         drafts = [each for (round, _, _), each in found if round == 0]
-        return (*drafts[: self.samples], *(each for (round, _, _), each in found if round > 0))
+        return _with_revisions(drafts[: self.samples], [each for _, each in found])
 
     def _check(self) -> None:
         spoken = {each.member for said in self._held.values() for each in said}
         for name in self.voters or ():
             if name not in spoken:
                 raise ValidationError(f"no answer of {name!r} is recorded{nearest(name, spoken)}")
+        last = max(each.round for said in self._held.values() for each in said)
+        if self.rounds is not None and self.rounds > last:
+            raise ValidationError(
+                f"rounds={self.rounds}: no revision after round {last} is recorded of any question; give at most {last}"
+            )
         if self.samples is not None and self.voters is not None and self.samples < len(self.voters):
             raise ValidationError(
                 f"samples={self.samples} would never count {self.voters[-1]!r}; give at least {len(self.voters)}"
@@ -233,6 +249,11 @@ class Recorded:
 def _held(answers: Answers) -> dict[str, tuple[RecordedAnswer, ...]]:
     """Answers by question, each question's in the order of rounds and samples."""
     if isinstance(answers, Mapping):
+        for question, texts in answers.items():
+            if not isinstance(question, str) or isinstance(texts, str) or not isinstance(texts, Sequence):
+                raise ValidationError(
+                    f"the answers to {question!r} are {texts!r}; give a list of texts by the id of the item, a text"
+                )
         answers = [
             RecordedAnswer(question, f"voter-{place}", text)
             for question, texts in answers.items()
@@ -241,6 +262,8 @@ def _held(answers: Answers) -> dict[str, tuple[RecordedAnswer, ...]]:
     found: dict[str, list[RecordedAnswer]] = {}
     seen: set[tuple[str, str, int, int]] = set()
     for given in answers:
+        if not isinstance(given, RecordedAnswer | Recording):
+            raise ValidationError(f"{given!r} is no RecordedAnswer and no Recording")
         each = _answer(given) if isinstance(given, Recording) else given
         if each.key in seen:
             raise ValidationError(
@@ -254,6 +277,20 @@ def _held(answers: Answers) -> dict[str, tuple[RecordedAnswer, ...]]:
     return {
         question: tuple(sorted(said, key=lambda each: (each.round, each.sample))) for question, said in found.items()
     }
+
+
+def _with_revisions(drafts: Sequence[RecordedAnswer], held: Iterable[RecordedAnswer]) -> tuple[RecordedAnswer, ...]:
+    """The drafts that count, and of the revisions among `held` as many of each member as drafts of it count."""
+    counting = Counter(each.member for each in drafts)
+    turns: Counter[tuple[int, str]] = Counter()
+    revisions = []
+    for each in held:
+        if each.round > 0:
+            whose = each.round, each.member
+            if turns[whose] < counting[each.member]:
+                revisions.append(each)
+            turns[whose] += 1
+    return (*drafts, *revisions)
 
 
 def _labelled(answers: Iterable[RecordedAnswer]) -> dict[int, dict[str, RecordedAnswer]]:

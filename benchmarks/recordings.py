@@ -20,8 +20,8 @@ class RecordedAnswer:
 
     question: the id of the item. member: who answered. text: the reply; None for none, which is an abstention. round: 0
     is before seeing others. sample: which of several answers to the same, from 0 on. usage: what it cost, None when not
-    known. confidence: how sure it was of it, from 0 to 1; None when it did not say. Raises ValidationError for a
-    confidence beyond.
+    known. confidence: how sure it was of it, from 0 to 1; None when it did not say. Raises ValidationError for what is
+    of another type, a round or a sample below 0, and a confidence beyond.
     """
 
     question: str
@@ -33,7 +33,22 @@ class RecordedAnswer:
     confidence: float | None = None
 
     def __post_init__(self) -> None:
-        if self.confidence is not None and not 0 <= self.confidence <= 1:
+        if not isinstance(self.question, str) or not isinstance(self.member, str):
+            raise ValidationError(
+                f"a recorded answer is of a member and to a question, both text: {self.member!r}, {self.question!r}"
+            )
+        if self.text is not None and not isinstance(self.text, str):
+            raise ValidationError(
+                f"what {self.member!r} answered to {self.question!r} is {type(self.text).__name__}; give it as text, "
+                "or None for an abstention"
+            )
+        for what, number in (("round", self.round), ("sample", self.sample)):
+            if not _is_count(number):
+                raise ValidationError(
+                    f"the {what} of {self.member!r}'s answer to {self.question!r} is {number!r}; it must be a whole "
+                    "number, at least 0"
+                )
+        if self.confidence is not None and not _is_share(self.confidence):
             raise ValidationError(
                 f"the confidence of {self.member!r} in its answer to {self.question!r} is {self.confidence!r}; it must "
                 "be from 0 to 1"
@@ -74,17 +89,17 @@ def _answers(
     counts: Counter[tuple[str, int]] = Counter()
     for answer in answers:
         agent, round = (answer.get("agent"), answer.get("round", 0)) if isinstance(answer, dict) else (None, 0)
-        if not isinstance(agent, str) or not isinstance(round, int):
-            raise ValidationError(f'{where}: each answer of {id!r} needs "agent" (text) and "round" (a whole number)')
+        if not isinstance(agent, str) or not _is_count(round):
+            raise ValidationError(f'{where}: each answer of {id!r} needs "agent" (text) and "round" (0, 1, …)')
         fields.update(answer)
         sample = answer.get("sample", answer.get("trial", counts[agent, round]))
         counts[agent, round] += 1
-        if not isinstance(sample, int):
+        if not _is_count(sample):
             raise ValidationError(f"{where}: the sample of {agent!r}'s answer to {id!r} is no whole number: {sample!r}")
         text = _reply(answer.get("text"), answer.get(parsed), say)
         usage = _usage(answer.get("usage"))
         sure = answer.get("confidence")
-        if sure is not None and (isinstance(sure, bool) or not isinstance(sure, int | float) or not 0 <= sure <= 1):
+        if sure is not None and not _is_share(sure):
             raise ValidationError(f"{where}: the confidence of {agent!r} in its answer to {id!r} is {sure!r}, not 0..1")
         yield RecordedAnswer(id, agent, text, round, sample, usage, sure)
 
@@ -114,3 +129,7 @@ def _usage(given: object) -> Usage | None:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -39,7 +39,8 @@ class AttemptKept(Data):
 
     asked: the hash of the question and its right answer. scored: False where the answer was paid for and the scorer
     failed on it. tied: the answers that share first place, for the expected score of a draw. judged: what judging it
-    cost, which is no cost of the system's.
+    cost, which is no cost of the system's. recalled: of recorded answers; what they had cost is paid by no suite.
+    answers: False where the text is no answer but says that there is none; that is worth nothing, whatever it says.
     """
 
     kind: Literal["bench.attempt"] = "bench.attempt"
@@ -48,6 +49,13 @@ class AttemptKept(Data):
     scored: bool = True
     tied: tuple[str, ...] = ()
     judged: Usage = Usage()
+    recalled: bool = False
+    answers: bool = True
+
+    @property
+    def paid(self) -> Usage:
+        """What was paid for the answer here."""
+        return Usage() if self.recalled else self.attempt.usage
 
 
 class JudgementKept(Data):

@@ -19,7 +19,7 @@ from .record import Attempt
 from .recorded import Recalled
 from .scoring import Scorer
 from .store import AttemptKept, Store
-from .worth import Appraiser, tied_answers
+from .worth import Appraiser, gives_no_answer, tied_answers
 
 
 class ScorerFailed(Exception):
@@ -41,7 +41,8 @@ async def attempt(
     be kept.
     """
     if (finished := store.finished(job.key)) is not None:
-        return AttemptKept(attempt=finished, asked=store.hash_of(job.item))
+        recalled = job.entrant.recorded is not None
+        return AttemptKept(attempt=finished, asked=store.hash_of(job.item), recalled=recalled)
     if isinstance(scorer, Judge):
         suite = next((each.account for each in fences if each.owner == SUITE), None)
         scorer = Court(scorer, store, job.key, outside, suite)
@@ -57,7 +58,7 @@ async def attempt(
             result = recall(job).result
         if outside is None:
             # A share of the budget holds what was spent before, and here no journal is played back to count it.
-            Accounts([each.account for each in fences]).charge(waiting.attempt.usage)
+            Accounts([each.account for each in fences]).charge(waiting.paid)
     else:
         answered = await answer(job, store, fences)
         if isinstance(answered, NotRun):
@@ -72,7 +73,7 @@ async def attempt(
         fence = fence_of(problem, judges_fences) if isinstance(problem, LimitExceeded) else None
         if isinstance(problem, LimitExceeded) and isinstance(court, Court) and fence is not None:
             why = f"{words(problem)}, a judge's"
-            return NotRun(job.key, fence.owner, why, problem.what, kept.attempt.usage, court.spent)
+            return NotRun(job.key, fence.owner, why, problem.what, kept.paid, court.spent)
         raise
     await store.add(done)
     return done
@@ -118,7 +119,11 @@ def _unscored(job: Job, store: Store, answered: Answered) -> AttemptKept:
         share=None if result is None else share_of_votes(result),
     )  # fmt: skip
     tied = () if result is None else tied_answers(result)
-    return AttemptKept(attempt=made, asked=store.hash_of(job.item), scored=False, tied=tied)
+    return AttemptKept(
+        attempt=made, asked=store.hash_of(job.item), scored=False, tied=tied,
+        recalled=job.entrant.recorded is not None,
+        answers=result is None or not gives_no_answer(answered.answer, result),
+    )  # fmt: skip
 
 
 async def _scored(
@@ -127,7 +132,7 @@ async def _scored(
     """The attempt with its score and the worth of its rounds. Raises ScorerFailed."""
     made, court = kept.attempt, appraiser.scorer
     try:
-        found = await appraiser.of(made.answer, kept.tied)
+        found = await appraiser.of(made.answer if kept.answers else None, kept.tied)
         ballots = () if result is None else await appraiser.ballots(result)
     except Exception as problem:
         where = f"the scorer failed on item {job.item.id!r} of {job.entrant.name!r}"
@@ -136,4 +141,4 @@ async def _scored(
     why = found.why if made.answer is not None else made.error or found.why
     scored = made.model_copy(update={"score": value, "read": found.read, "why": why, "ballots": ballots})
     spent = court.spent if isinstance(court, Court) else Usage()
-    return AttemptKept(attempt=scored, asked=kept.asked, tied=kept.tied, judged=spent)
+    return kept.model_copy(update={"attempt": scored, "scored": True, "judged": spent})

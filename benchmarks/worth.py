@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from phalanx.formations.base import Round
+from phalanx.formations.count import undecided_text
 from phalanx.teams.result import TeamResult
 
 from .confidence import bids_in
@@ -75,15 +76,27 @@ class Appraiser:
 
 
 def leaders_of(round: Round) -> list[str]:
-    """The choices that a vote of the round comes to: its winner, those tied, or else those with the most votes."""
-    choices = set(round.choices.values())
+    """The choices that a vote of the round comes to: its winner, those tied, or the one alone in front.
+
+    So the vote is worth what it would be worth as an answer. Where nothing was decided yet: those with the most votes.
+    """
     if (decision := round.decision) is not None:
-        if decision.winner is not None and decision.winner in choices:
-            return [decision.winner]
-        if decision.status == "tie" and (tied := [each for each in decision.leaders if each in choices]):
-            return tied
+        if decision.winner is None and decision.status != "tie" and len(decision.leaders) != 1:
+            return []
+        choices = set(round.choices.values())
+        first = decision.leaders if decision.winner is None else (decision.winner,)
+        if found := [each for each in first if each in choices]:
+            return found
     votes = Counter(choice for choice in round.choices.values() if choice is not None)
     return [choice for choice, count in votes.items() if count == max(votes.values())]
+
+
+def gives_no_answer(text: str | None, result: TeamResult | Recalled) -> bool:
+    """Whether a text is no answer but the words that nothing was decided, which speak of votes and not of the question.
+
+    text: what a system said. result: what it said it in.
+    """
+    return result.decision is not None and text == undecided_text(result.decision)
 
 
 def tied_answers(result: TeamResult | Recalled) -> tuple[str, ...]:

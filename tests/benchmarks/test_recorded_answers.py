@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phalanx import Agent, AgentTeam
+from phalanx import Agent, AgentTeam, Limits
 from phalanx.agents.models.recorded import RecordedModel, Recording
 from phalanx.benchmarks import summary
 from phalanx.benchmarks.compare import SuiteBroken, compare
@@ -19,11 +19,11 @@ from phalanx.benchmarks.record import Attempt, Comparison
 from phalanx.benchmarks.recorded import Recorded
 from phalanx.benchmarks.recordings import RecordedAnswer
 from phalanx.benchmarks.store import read_comparison
-from phalanx.benchmarks.systems import Comparable
+from phalanx.benchmarks.systems import Comparable, team_of
 from phalanx.benchmarks.tasks import TaskItem, TaskSet
 from phalanx.errors import ValidationError
-from phalanx.formations.voting import Approval, Equivalence, Majority, Plurality, Supermajority, VotingRule
-from phalanx.messages import Completion, Usage
+from phalanx.formations.voting import Approval, Decision, Equivalence, Majority, Plurality, Supermajority, VotingRule
+from phalanx.messages import Completion, Request, Usage
 from phalanx.runtime.sqlite import SqliteLog
 from tests.benchmarks.test_limits_of_attempts import Elsewhere
 
@@ -133,6 +133,24 @@ async def test_revisions_are_rounds_and_the_last_one_decides() -> None:
     assert [(turn.members.broke, turn.members.fixed) for turn in inside.turns] == [(1, 0), (1, 0)]
 
 
+@pytest.mark.parametrize("voters", [None, ["ada", "bob", "cy"]])
+async def test_revisions_of_those_whose_drafts_do_not_count_do_not_count_either(voters: list[str] | None) -> None:
+    # The third turns the vote of the last round, and is none of two.
+    said = {0: ["4", "4", "5", "4"], 1: ["4", "5", "5", "5"]}
+    answers = [
+        RecordedAnswer("q1", name, f"Answer: {text}", round)
+        for round, texts in said.items()
+        for name, text in zip(("ada", "bob", "cy"), texts, strict=False)
+    ]
+    samples = 2 if voters is None else 3
+    record = Recorded(answers, voters=voters, samples=samples)
+    found = await compare({"record": record}, tasks("q1"), baselines=False)
+    (made,) = found.attempts
+    assert [sorted(each.choices) for each in made.ballots] == [sorted(("ada", "bob", "cy")[:samples])] * 2
+    assert made.usage.calls == 2 * samples
+    assert made.status == ("undecided" if samples == 2 else "completed")
+
+
 async def test_answers_may_be_given_by_question_as_they_are() -> None:
     answers: dict[str, list[str | None]] = {"q1": ["4", "4", "5"], "q2": [None, "5", "4"]}
     record = Recorded(answers)
@@ -206,6 +224,12 @@ async def test_what_a_record_lacks_is_said_before_anything_is_done(
         ({"q1": ["4"]}, {"rule": "pluralty"}, "did you mean 'plurality'"),
         ({"q1": ["4"]}, {"rule": "linear_pool"}, "cannot count recorded answers"),
         ([RecordedAnswer("q1", "ada", "4"), RecordedAnswer("q1", "ada", "5")], {}, "two recorded answers of 'ada'"),
+        ({"q1": "42"}, {}, "the answers to 'q1' are '42'; give a list of texts"),
+        ({1: ["4"]}, {}, "the answers to 1 are"),
+        ({"q1": [4]}, {}, "what 'voter-1' answered to 'q1' is int; give it as text"),
+        (["4"], {}, "'4' is no RecordedAnswer and no Recording"),
+        ({"q1": ["4"]}, {"rounds": 1}, "rounds=1: no revision after round 0 is recorded"),
+        ({"q1": ["4"]}, {"equivalence": "number"}, "equivalence='number' is no Equivalence"),
     ],
 )
 def test_a_record_that_cannot_be_is_refused(answers: object, options: dict[str, object], problem: str) -> None:
@@ -214,8 +238,25 @@ def test_a_record_that_cannot_be_is_refused(answers: object, options: dict[str, 
 
 
 @pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"round": -1}, "the round of 'ada'.* is -1"),
+        ({"round": True}, "the round of 'ada'.* is True"),
+        ({"sample": -1}, "the sample of 'ada'.* is -1"),
+        ({"confidence": "high"}, "the confidence of 'ada'.* is 'high'"),
+        ({"confidence": float("nan")}, "the confidence of 'ada'.* is nan"),
+        ({"member": None}, "is of a member and to a question, both text"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused(given: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        RecordedAnswer(**({"question": "q1", "member": "ada", "text": "4"} | given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("answer", "problem"),
     [
+        ({"agent": "ada", "text": "4", "round": -1}, 'a.jsonl:1: each answer of .* "round"'),
         ({"agent": "ada", "text": "4", "confidence": 4}, r"a.jsonl:1: the confidence of 'ada'.* is 4, not 0..1"),
         ({"text": "4"}, r'a.jsonl:1: each answer of .* needs "agent"'),
         ({"agent": "ada", "sample": "first"}, "a.jsonl:1: the sample of 'ada'"),
@@ -294,3 +335,57 @@ async def test_records_come_to_the_same_in_other_processes(tmp_path: Path, score
     )
     assert of(there, "record") == of(here, "record")
     assert there.stopped is None
+
+
+class Broken:
+    """A rule of the user's own that fails on three ballots."""
+
+    name = "broken"
+
+    def decide(self, ballots: Sequence[object], *, seed: int = 0, eligible: int | None = None) -> Decision:
+        if len(ballots) == 3:
+            raise ZeroDivisionError("three are too many")
+        return Plurality().decide(ballots, seed=seed, eligible=eligible)  # type: ignore[arg-type]
+
+
+async def test_a_rule_that_raises_is_a_failure_that_stays_and_the_others_are_counted() -> None:
+    answers = [RecordedAnswer("q1", "ada", "4", usage=Usage(1, 10, 1)), RecordedAnswer("q2", "ada", "4")]
+    answers += [RecordedAnswer("q1", name, "4", usage=Usage(1, 10, 1)) for name in ("bob", "cy")]
+    found = await compare({"record": Recorded(answers, rule=Broken())}, tasks(), baselines=False)  # type: ignore[arg-type]
+    first, second = found.attempts
+    assert (first.status, first.score, first.error) == ("failed", 0.0, "ZeroDivisionError: three are too many")
+    assert (first.usage.calls, first.usage.input_tokens, first.metered) == (3, 30, True)
+    assert (second.status, second.score) == ("completed", 1.0)
+
+
+@pytest.mark.parametrize("scorer", [by_length, None], ids=["a function", "usual"])
+@pytest.mark.parametrize("engine", [None, Elsewhere()], ids=["local", "elsewhere"])
+async def test_what_recorded_answers_had_cost_is_paid_by_nobody_when_a_suite_goes_on(
+    tmp_path: Path, engine: Elsewhere | None, scorer: Callable[..., float] | None
+) -> None:
+    usage = Usage(1, 100, 10, known_cost=1.0)
+    answers = [RecordedAnswer(id, name, "4", usage=usage) for id in QUESTIONS for name in ("ada", "bob", "cy")]
+    record, log, limits = Recorded(answers), tmp_path / "bench.db", Limits(calls=4)
+
+    async def go_on(repeats: int, **more: Comparable) -> Comparison:
+        return await compare(
+            {"record": record, **more}, tasks(), baselines=False, scorer=scorer, engine=engine, log=log,
+            limits=limits, limits_each=limits, repeats=repeats,
+        )  # fmt: skip
+
+    begun = await go_on(1)
+    assert (len(begun.attempts), begun.stopped) == (2, None)
+    assert sum(each.usage.calls for each in begun.attempts) == 6
+    team = team_of(Agent("solver", name="dan", model=Parrot()))
+    found = await go_on(2, agent=team)
+    assert found.stopped is None
+    assert [each.status for each in found.attempts] == ["completed"] * 8
+
+
+class Parrot:
+    """A model that always says the same, and travels."""
+
+    name = "parrot"
+
+    async def complete(self, request: Request, /) -> Completion:
+        return Completion(text="Answer: 4", usage=Usage(1, 10, 2))
