@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, PrivateAttr, StrictFloat, StrictInt
+from pydantic import Field, StrictFloat, StrictInt
 
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced
@@ -14,7 +14,7 @@ from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, MemberFailed, ValidationError
 from phalanx.messages import Data
 
-from .base import Answer, Asking, FormationModel, Member, Outcome, Stage, Wiring
+from .base import Answer, Asking, FormationModel, Member, Stage, Wiring
 from .count import Counted
 from .debate import Debate
 from .gather import Gathering
@@ -30,7 +30,7 @@ from .samples import (
     check_turns,
     stop_text,
 )
-from .team_run import Say, TeamRun
+from .team_run import TeamRun
 from .voting import Equivalence, Plurality
 from .voting.composed import StopField
 from .voting.stopping import Beta
@@ -119,12 +119,14 @@ class Adaptive(Gathering):
             if sure:
                 return _ended(run, counted, 1, [why])
             doubts.append(why)
-        while len(samples.drawn) < most and not self._agreed(samples):
+        agreed = bool(samples.drawn) and self._agreed(samples)
+        while len(samples.drawn) < most and not agreed:
             await self._draw(run, samples, ahead(self.stop, samples.answers(), most))
+            agreed = self._agreed(samples)
         run.require(samples.drawn, self.needed(len(samples.drawn)))
         counted = samples.count(samples.drawn, len(samples.drawn))
         rule, drawn = stop_text(self.stop), len(samples.drawn)
-        if self._agreed(samples):
+        if agreed:
             return _ended(run, counted, 2, [*doubts, f"{rule} was reached by {drawn} samples"])
         doubts.append(f"{rule} was not reached by {drawn} samples")
         debate = self._debate()
@@ -134,9 +136,8 @@ class Adaptive(Gathering):
             run.run.warn("too few members answered for a debate; the vote on their samples stands")
             return _ended(run, counted, 2, [*doubts, "too few members answered for a debate"])
         run.decided(counted.decision)
-        debate._drafts = tuple(drafts)
-        answer = await debate(run, task)
-        return _explained(answer, 3, doubts)
+        talk = await debate.deliberate(run, task, drafts, samples.read)
+        return _explained(debate.conclude(talk), 3, doubts)
 
     async def _draw(self, run: TeamRun, samples: Samples, more: int) -> None:
         for outcome in await samples.draw(more, deadline=self.deadline):
@@ -168,25 +169,13 @@ class Adaptive(Gathering):
             return True, f"{told}, and {self.confidence:g} is enough"
         return False, f"{told}, and {self.confidence:g} is asked for"
 
-    def _debate(self) -> _Continued:
-        return _Continued(
-            rounds=self.rounds, trigger="always", rule=self.rule, equivalence=self.equivalence, quorum=self.quorum,
-            deadline=self.deadline,
-        )  # fmt: skip
+    def _debate(self) -> Debate:
+        # Every option has been validated here.
+        given = {name: getattr(self, name) for name in ("rounds", "rule", "equivalence", "quorum", "deadline")}
+        return _DEBATE.model_copy(update=given)
 
 
-class _Continued(Debate):
-    """A debate over drafts that are there already."""
-
-    _drafts: tuple[Outcome, ...] = PrivateAttr(default=())
-
-    async def gather(self, run: TeamRun, prompts: Say, *, stage: str, **rest: Any) -> list[Outcome]:
-        """The drafts, or what is said in a later stage."""
-        if stage == "draft":
-            return list(self._drafts)
-        return await super().gather(run, prompts, stage=stage, **rest)
-
-
+_DEBATE = Debate.model_construct(trigger="always")
 _NAMES = {1: "single", 2: "vote", 3: "debate"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .base import Outcome
-from .stated import answered, confidence, said, typed
+from .stated import answered, confidence, is_text, said, typed
 from .voting import Ballot, BucketedConfidence, Decision, Equivalence, Rule
 
 
@@ -68,7 +68,7 @@ def count(
     for outcome, choice in zip(outcomes, chosen, strict=True):
         name = outcome.member
         choices[name], by_name[name] = choice, outcome
-        if (told := confidence(outcome)) is not None:
+        if not is_text(outcome) and (told := confidence(outcome)) is not None:
             known[name] = told
     known.update(sure or {})
     ballots = tuple(ballots_for(by_name, choices, known, rule))
@@ -84,12 +84,23 @@ def choices_of(
     outcomes: one answer a member. equivalence: which answers are the same. read: what texts were read as before,
     which is added to.
     """
-    # Each text is read once, however many wrote it and however often it is counted.
-    texts = [answered(outcome) for outcome in outcomes]
+    return equivalence.choices(read_all([answered(outcome) for outcome in outcomes], equivalence, read))
+
+
+def read_all(
+    texts: Sequence[str | None], equivalence: Equivalence, read: dict[str | None, str | None]
+) -> list[str | None]:
+    """What texts are read as, in their order. Each is read once, however many wrote it and however often it is counted.
+
+    texts: those of answers; None is a blank one. equivalence: how they are read. read: what texts were read as before,
+    which is added to.
+    """
+    found = []
     for text in texts:
         if text not in read:
             read[text] = equivalence.read(text)
-    return equivalence.choices([read[text] for text in texts])
+        found.append(read[text])
+    return found
 
 
 def ballots_of(counted: Counted) -> list[Ballot | None]:

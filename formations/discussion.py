@@ -38,7 +38,9 @@ class Discussion:
     asks for the answer's form; nothing where a schema does. read: what each text was read as, so that it is read once.
     """
 
-    def __init__(self, how: Deliberation, run: TeamRun, task: Task) -> None:
+    def __init__(
+        self, how: Deliberation, run: TeamRun, task: Task, read: dict[str | None, str | None] | None = None
+    ) -> None:
         self.how, self.run, self.task, self.text = how, run, task, run.text(task)
         self.names = [member.name for member in run.members]
         self.active: list[Member] = list(run.members)
@@ -48,13 +50,14 @@ class Discussion:
         self.verdicts: Verdicts | None = None
         self.candidates: dict[str, tuple[str, str]] = {}
         self._sure: dict[str, float] = {}
-        self.read: dict[str | None, str | None] = {}
+        self.read = {} if read is None else read
         self._past: list[tuple[Mapping[str, Outcome], Mapping[str, Sequence[Shown]]]] = []
         self._shown: dict[str, Sequence[Shown]] = {}
         self._ratings: dict[str, list[int]] = {}
         self._proposed: tuple[int, dict[str, None]] = (0, {})
         # Who sees whom, by name, for as long as the same members take part.
         self._sees: dict[str, list[str]] = {}
+        self._looks = how.looks
         self.contract = "" if how.is_typed else run.prompts("answer_line")
 
     @property
@@ -68,19 +71,27 @@ class Discussion:
 
     # -- what is said ------------------------------------------------------------------------------------------------
 
-    async def draft(self) -> None:
-        """Let all answer: unseen, or in turn with those before them in view."""
+    async def draft(self, drafts: Sequence[Outcome] | None = None) -> None:
+        """Let all answer: unseen, or in turn with those before them in view.
+
+        drafts: what they have answered, if they have.
+        """
         how, run = self.how, self.run
         if how.blind:
             warn_of_one_voice(run)
         run.begin("draft")
+        if drafts is None:
+            drafts = await self._drafted()
+        run.require(drafts, how.needed(len(run.members)))
+        await self._take(drafts, 0)
+
+    async def _drafted(self) -> list[Outcome]:
+        how, run = self.how, self.run
         text = run.prompts("draft", task=self.text) + self.contract
         prompts: dict[str, Prompt] = {each.name: text for each in self.active}
         if not how.blind:
             prompts = {each.name: self._after(each, text) for each in self.active}
-        drafts = await self._speak(prompts, "draft", 0, in_turn=not how.blind)
-        run.require(drafts, how.needed(len(run.members)))
-        await self._take(drafts, 0)
+        return await self._speak(prompts, "draft", 0, in_turn=not how.blind)
 
     async def revise(self, round: int) -> None:
         """Let those revise who are to, from one snapshot or in turn, and count again."""
@@ -163,8 +174,10 @@ class Discussion:
         ]
         return await run.ask_jobs(jobs, deadline=how.deadline, **options)
 
-    def _until(self, kept: Mapping[str, Outcome], asked: int) -> Until:
+    def _until(self, kept: Mapping[str, Outcome], asked: int) -> Until | None:
         """Whether the answers so far are certain to decide; looks only when they can, and somebody is still out."""
+        if not self.how.early:
+            return None
         due = 0
 
         def until(done: Sequence[Outcome]) -> bool:
@@ -215,7 +228,7 @@ class Discussion:
     ) -> list[Shown]:
         """Peers' answers as a member is shown them, remembered so that its ratings find their way back."""
         sure = self.counts[-1].sure if self.counts else {}
-        parts = shown(self.how.looks, peers, choices, sure, chance)
+        parts = shown(self._looks, peers, choices, sure, chance)
         self._shown[member.name] = parts
         return parts
 

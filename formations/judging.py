@@ -94,7 +94,7 @@ def _decision(votes: Mapping[str, Sequence[str | None]], keys: Sequence[str], ju
     if judges == 1:
         both = next(iter(votes.values()), (None, None))
         ballots = [Ballot(vote, voter=f"judge, order {at + 1}") if vote else None for at, vote in enumerate(both)]
-        return Unanimity(quorum=2).decide(ballots, seed=seed, eligible=2, candidates=keys)
+        return _both().decide(ballots, seed=seed, eligible=2, candidates=keys)
     held = {name: both[0] if len({*both}) == 1 else None for name, both in votes.items()}
     panel = [Ballot(choice, voter=name) if choice else None for name, choice in held.items()]
     decision = Majority(quorum=Fraction(1, 2), tie_break=()).decide(panel, seed=seed, eligible=judges, candidates=keys)
@@ -103,6 +103,11 @@ def _decision(votes: Mapping[str, Sequence[str | None]], keys: Sequence[str], ju
     agreement = f"{sum(a == b for a, b in pairs)} of {len(pairs)} pairs of them agree" if pairs else "no two to compare"
     told = f"{len(firm)} of {judges} judges held a verdict in both orders; {agreement}."
     return decision.model_copy(update={"explanation": f"{decision.explanation} {told}".strip()})
+
+
+@functools.cache
+def _both() -> Unanimity:
+    return Unanimity(quorum=2)
 
 
 @functools.lru_cache(maxsize=64)  # making a schema takes longer than all else that is done for a call

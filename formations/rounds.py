@@ -192,6 +192,8 @@ class Deliberation(Gathering):
 
     def neighbours(self, seat: int, names: Sequence[str]) -> list[int]:
         """The seats that a `seat` sees, in a discussion of members of these `names`."""
+        if self.groups == 1:
+            return neighbours(self.topology, seat, names)
         group = next(each for each in self.groups_of(names) if names[seat] in each)
         start = names.index(group[0])
         return [start + at for at in neighbours(self.topology, seat - start, group)]
@@ -292,18 +294,25 @@ class Deliberation(Gathering):
             stubbornness=self.weigh, contract=rate + talk.contract,
         )  # fmt: skip
 
-    async def deliberate(self, run: TeamRun, task: Task) -> Discussion:
+    async def deliberate(
+        self,
+        run: TeamRun,
+        task: Task,
+        drafts: Sequence[Outcome] | None = None,
+        read: dict[str | None, str | None] | None = None,
+    ) -> Discussion:
         """Let the members of `run` draft an answer to `task`, revise until it is settled or the rounds are over, and
         give the discussion; its last count is what they come to.
 
+        drafts: answers to begin with, where nobody is to be asked for one. read: what texts were read as before.
         A member that fails in a revision keeps its last answer. Raises QuorumMissed when too few draft, LimitExceeded
         when a limit ends it; what is held then is the answer of the last complete round.
         """
-        talk = Discussion(self, run, task)
+        talk = Discussion(self, run, task, read)
         judges = any(isinstance(each, JudgeDecides) for each in parts_of(self.stop))
         for round in range(self.last_round + 1):
             if round == 0:
-                await talk.draft()
+                await talk.draft(drafts)
             elif talk.is_empty():
                 break
             else:

@@ -13,7 +13,7 @@ from phalanx.agents.task import Task
 from phalanx.errors import ConfigurationError, ValidationError
 
 from .base import Answer, Member, Outcome
-from .count import Counted, undecided_text
+from .count import Counted, read_all, undecided_text
 from .stated import typed
 from .team_run import Job, TeamRun, Until
 from .voting import Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
@@ -27,7 +27,8 @@ class Samples:
 
     run, task: of which run, on which task. most: how many samples may be drawn. needed: how many must be answers
     before a vote on them can be certain. rule, equivalence: how they are counted. `drawn` are the samples so far,
-    `is_certain` says whether drawing ended early because no further sample could have changed the winner.
+    `is_certain` says whether drawing ended early because no further sample could have changed the winner, and `read`
+    what each text was read as.
     """
 
     def __init__(self, run: TeamRun, task: Task, most: int, needed: int, rule: Rule, equivalence: Equivalence) -> None:
@@ -37,7 +38,7 @@ class Samples:
         self.is_certain = False
         self._counted: tuple[tuple[object, ...], Counted] | None = None
         self._merged: tuple[tuple[int, ...], tuple[dict[str, Outcome], dict[str, str | None]]] | None = None
-        self._read: dict[str, str | None] = {}
+        self.read: dict[str | None, str | None] = {}
         self._prompt = run.prompts("draft", task=run.text(task)) + run.prompts("answer_line")
 
     async def draw(self, more: int, *, deadline: float | None = None, early: bool = False) -> list[Outcome]:
@@ -93,10 +94,9 @@ class Samples:
             turns[outcome.member] += 1
             if outcome.ok:
                 said[_label(outcome.member, turns[outcome.member])] = outcome
-        for outcome in said.values():
-            if outcome.text not in self._read:
-                self._read[outcome.text] = self.equivalence.read(outcome.text)
-        found = self.equivalence.choices([self._read[outcome.text] for outcome in said.values()])
+        found = self.equivalence.choices(
+            read_all([outcome.text for outcome in said.values()], self.equivalence, self.read)
+        )
         choices = dict(zip(said, found, strict=True))
         self._merged = key, (said, choices)
         return said, choices
@@ -140,7 +140,7 @@ class Samples:
 
     def _firm(self, counted: Counted) -> list[bool]:
         """Which answers are counted alike whatever is answered after them; an abstention is."""
-        reads = [self._read[outcome.text] for outcome in counted.outcomes.values()]
+        reads = [self.read[outcome.text] for outcome in counted.outcomes.values()]
         return [stays or read is None for stays, read in zip(self.equivalence.firm(reads), reads, strict=True)]
 
     @property
@@ -211,6 +211,7 @@ def _fewest(stop: StopRule, sizes: tuple[int, ...], left: int) -> int:
     return left
 
 
+@lru_cache(maxsize=64)
 def stop_text(stop: StopRule) -> str:
     """A stop rule as a sentence has it: "beta(0.95)"."""
     return re.sub(r"\d+/\d+", lambda found: f"{float(Fraction(found[0])):g}", written(stop) or "")

@@ -110,7 +110,7 @@ def prompt_for(prompts: Say, member: Member) -> str:
     """
     if isinstance(prompts, str):
         return prompts
-    if isinstance(prompts, Mapping):
+    if type(prompts) is dict or isinstance(prompts, Mapping):
         if member.name not in prompts:
             raise ConfigurationError(f"there is no prompt for {member.name!r}; give one, or members= without it")
         prompt = prompts[member.name]

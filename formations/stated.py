@@ -59,10 +59,18 @@ def contract(*, sure: bool, rates: bool) -> Shape[Stated] | None:
     return Shape(Sure) if sure else None
 
 
+def is_text(outcome: Outcome) -> bool:
+    """Whether an outcome's answer is text, as most are."""
+    return outcome.answer is not None and type(outcome.answer.output) is str
+
+
 def stated(outcome: Outcome) -> Stated | None:
     """The typed answer of an outcome, if it is one."""
-    output = None if outcome.answer is None else outcome.answer.output
+    answer = outcome.answer
+    if answer is None:
+        return None
     # Most answers are text, which shows sooner than that something is no kind of a class.
+    output = answer.output
     return None if type(output) is str or not isinstance(output, Stated) else output
 
 

@@ -349,10 +349,11 @@ class TeamRun:
         try:
             await side_by_side(jobs, askings, place, ended, deadline=deadline, until=until)
         finally:
-            self.history += so_far()
-        for outcome in so_far():
+            done = so_far()
+            self.history += done
+        for outcome in done:
             await self.post(outcome)
-        return so_far()
+        return list(done)
 
     @staticmethod
     def raise_refusal(outcome: Outcome) -> None:

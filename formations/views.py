@@ -59,8 +59,9 @@ def shown(
     # How many gave an answer is all that mere answers say, so these are merged only when they are counted.
     merges = looks.view != "answer" or looks.show_counts
     whose: dict[str | tuple[str, int], list[str]] = {}
+    is_full = looks.view == "full"
     for at, outcome in enumerate(order):
-        text = projected(looks.view, outcome, choices.get(outcome.member))
+        text = said(outcome) if is_full else projected(looks.view, outcome, choices.get(outcome.member))
         whose.setdefault(text if merges else (text, at), []).append(outcome.member)
     found = []
     for at, (key, members) in enumerate(whose.items()):
@@ -105,7 +106,7 @@ def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 def _cut_all(parts: Sequence[Shown], looks: Looks) -> list[Shown]:
     """Each part cut to its budget; what short ones leave over goes to the long ones."""
-    if looks.total is None and all(_fits(part.text, looks.each) for part in parts):
+    if looks.total is None and not [part for part in parts if not _fits(part.text, looks.each)]:
         return list(parts)
     most = [looks.each] * len(parts)
     if looks.total is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -155,19 +154,17 @@ class _Look:
     def of(self, wanted: frozenset[str]) -> tuple[tuple[str, int], ...]:
         """Those of the `wanted` words that stand in it, and how often; remembered for the words last asked for."""
         if self._found[0] is not wanted:
-            words = self.words
-            self._found = wanted, tuple([(word, words[word]) for word in wanted & words.keys()])
+            often: dict[str, int] = {}
+            for word in self.words:
+                if word in wanted:
+                    often[word] = often.get(word, 0) + 1
+            self._found = wanted, tuple(often.items())
         return self._found[1]
 
     @functools.cached_property
-    def words(self) -> Mapping[str, int]:
-        """How often each word stands in it."""
-        return Counter(_words(self.text))
-
-    @functools.cached_property
-    def length(self) -> int:
-        """How many words it has."""
-        return sum(self.words.values())
+    def words(self) -> Sequence[str]:
+        """Its words, in order."""
+        return _words(self.text)
 
     @functools.cached_property
     def block(self) -> tuple[str, int]:
@@ -188,7 +185,7 @@ def _relevance(looks: Sequence[_Look], about: str) -> list[float]:
             found.setdefault(word, []).append((at, often))
     if not found:
         return scores
-    lengths = [look.length for look in looks]
+    lengths = [len(look.words) for look in looks]
     usual = sum(lengths) / len(lengths)
     damping = [1.2 * (0.25 + 0.75 * length / usual) for length in lengths]
     # In the order of the words, so that sums are rounded the same however many texts there are.

@@ -120,6 +120,8 @@ class Equivalence(Data):
 
     def _merged(self, answers: Sequence[str | None], relation: Relation | None) -> tuple[str | None, ...]:
         """The label of each answer's class."""
+        if relation is None and self._is_exact and _are_whole(answers):
+            return tuple(answers)
         # Each text is read once and looked up once, however many gave it.
         counts: dict[str, int] = {}
         for answer in answers:
@@ -140,6 +142,14 @@ class Equivalence(Data):
             self._join(list(nodes.values()), relation)
         label_of = {answer: node.label or node.name for answer, node in node_of.items()}
         return tuple([label_of.get(answer) for answer in answers])
+
+    @property
+    def _is_exact(self) -> bool:
+        """Whether whole numbers that are written the same way are the same, and no others are."""
+        return (
+            self.kind in _NUMERIC and self.relation is None and self.options is None and not self.absolute_tolerance
+            and (self.tolerance is ROUNDING or exact(self.tolerance) <= ROUNDING)
+        )  # fmt: skip
 
     def _are_apart(self, nodes: Mapping[object, _Node], relation: Relation | None) -> bool:
         """Whether no two of some different readings can be the same by tolerance or relation."""
@@ -286,6 +296,19 @@ def _parsed(
 ) -> Reading | None:
     choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
     return _reader()[1](text, kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
+
+
+_NUMERIC = frozenset({"auto", "number"})
+
+
+def _are_whole(answers: Sequence[str | None]) -> bool:
+    """Whether all answers are whole numbers as these are nearly always written: a few digits, the first no zero."""
+    for answer in answers:
+        if answer is not None and not (
+            len(answer) < 10 and answer.isdigit() and answer.isascii() and (answer[0] != "0" or answer == "0")
+        ):
+            return False
+    return True
 
 
 def _lookup(text: str) -> Callable[..., Reading | None]:
