@@ -35,6 +35,10 @@ def check_team(team: AgentTeam, run_id: str, start: RunStarted) -> None:
     for field, recorded, asked in pairs:
         if recorded != asked:
             raise TeamDiffers(run_id, field, recorded, asked)
+    # Who works together otherwise may well ask for the same, or for less, and come to another result without a word.
+    for field, recorded, asked in _all_differing(team, start):
+        if "formation" in field.split("."):
+            raise TeamDiffers(run_id, field, recorded, asked)
 
 
 @contextmanager
@@ -58,19 +62,26 @@ def differing(team: AgentTeam, start: RunStarted) -> tuple[str, ...]:
 
     team, start: as above. Limits are left out: they may change. None, when one of the two cannot be written as a spec.
     """
-    from .yaml_file import read_yaml  # YAML is loaded where it is read
-
-    if start.spec is None:
-        return ()
-    try:
-        before, now = read_yaml(start.spec).value, read_yaml(team.to_yaml()).value
-    except (SpecError, ValidationError):
-        return ()
-    found = [path for path in _differing(before, now, "") if path.split(".")[0] != "limits"]
+    found = [path for path, _, _ in _all_differing(team, start) if path.split(".")[0] != "limits"]
     return tuple(found[:NAMED])
 
 
-def _differing(before: object, now: object, path: str) -> Iterator[str]:
+Difference = tuple[str, object, object]
+
+
+def _all_differing(team: AgentTeam, start: RunStarted) -> list[Difference]:
+    from .yaml_file import read_yaml  # YAML is loaded where it is read
+
+    if start.spec is None:
+        return []
+    try:
+        text = team.to_yaml()
+        return [] if text == start.spec else list(_differing(read_yaml(start.spec).value, read_yaml(text).value, ""))
+    except (SpecError, ValidationError):
+        return []
+
+
+def _differing(before: object, now: object, path: str) -> Iterator[Difference]:
     # What is at its default is not written.
     one, other = ({} if each is None else each for each in (before, now))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -80,4 +91,4 @@ def _differing(before: object, now: object, path: str) -> Iterator[str]:
         for at, pair in enumerate(zip(before, now, strict=True)):
             yield from _differing(*pair, f"{path}[{at}]")
     elif before != now:
-        yield path
+        yield path, before, now

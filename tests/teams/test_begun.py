@@ -75,3 +75,42 @@ async def test_another_formation_is_told_before_the_name_that_comes_from_it() ->
     await AgentTeam.parallel(["a"], model=model).run("Go.", run_id="r", log=log)
     with pytest.raises(TeamDiffers, match=r"its formation\.kind was 'parallel', and of this one it is 'flat'"):
         await AgentTeam.flat(["a"], model=FunctionModel(lambda _: "x")).resume("r", log=log)
+
+
+def pair_of(inner: AgentTeam) -> AgentTeam:
+    return AgentTeam.pipeline([inner, "cy"], name="outer", model="offline/simulated")
+
+
+@pytest.mark.parametrize(
+    ("began", "goes_on", "field"),
+    [
+        (
+            AgentTeam.flat(["ada", "bob"], model="offline/simulated", aggregation="concat"),
+            AgentTeam.flat(["ada", "bob"], model="offline/simulated", aggregation="majority_vote"),
+            "formation.aggregation",
+        ),
+        (
+            AgentTeam.debate(["ada", "bob"], model="offline/simulated", rounds=2),
+            AgentTeam.debate(["ada", "bob"], model="offline/simulated", rounds=1),
+            "formation.rounds",
+        ),
+        (
+            pair_of(AgentTeam.vote("ada", samples=3)),
+            pair_of(AgentTeam.vote("ada", samples=2)),
+            "members[0].team.formation.samples",
+        ),
+    ],
+)
+async def test_a_team_that_works_together_otherwise_is_refused_before_it_comes_to_another_result(
+    tmp_path: Path, began: AgentTeam, goes_on: AgentTeam, field: str
+) -> None:
+    log = SqliteLog(tmp_path / "runs.db")
+    try:
+        result = await began.run("Which of A, B, C and D?", run_id="r", log=log)
+        for again in (goes_on.resume, goes_on.replay):
+            with pytest.raises(TeamDiffers) as caught:
+                await again("r", log=log)
+            assert caught.value.field == field
+        assert await began.replay("r", log=log) == result
+    finally:
+        await log.aclose()
