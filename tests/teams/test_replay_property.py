@@ -261,7 +261,8 @@ def test_a_run_without_deadlines_goes_on_from_any_point_to_the_same_result(
         world = World(scene)
         ended, records = await recorded(world)
         cut = data.draw(st.integers(1, len(records) - 1), label="cut")
-        finished = [each for each in records[:cut] if isinstance(each, StepFinished)]
+        ends = [each for each in records[:cut] if isinstance(each, StepFinished)]
+        finished = [each for each in ends if each.status != "refused"]  # by a member's own limit: nobody was called
         again = World(scene)
         log = await log_with(records[:cut])
         assert await outcome(again.team().resume(RUN, log=log)) == ended
@@ -293,6 +294,24 @@ def test_a_changed_request_is_a_divergence_at_its_step_in_its_first_field(
             await World(scene, silent=True).team().replay(RUN, log=log)
         assert caught.value.key == step.key
         assert caught.value.field == f"messages[{at}]"
+
+    run_in(loop, work)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_changed_request_is_told_also_where_a_deadline_passes_while_others_wait_for_their_turn(loop: str) -> None:
+    scene = Scene("blind", members=3, rounds=1, chance=1, faults=0, calls=None, seconds=5, deadline=None,
+                  concurrency=None, nested=False)  # fmt: skip
+
+    async def work() -> None:
+        _, records = await recorded(World(scene))
+        step = next(each for each in records if isinstance(each, StepStarted))
+        assert isinstance(step.request, Request)
+        changed = replace(step, request=replace(step.request, temperature=0.1))
+        log = await log_with([changed if each is step else each for each in records])
+        with pytest.raises(ReplayDivergence, match="differs from the journal") as caught:
+            await World(scene, silent=True).team().replay(RUN, log=log)
+        assert (caught.value.key, caught.value.field) == (step.key, "temperature")
 
     run_in(loop, work)
 
