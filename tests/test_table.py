@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,23 @@ def test_every_formation_has_a_row_and_a_page() -> None:
         assert summary
         assert calls
         assert (ROOT / "docs" / "formations" / f"{kind}.md").is_file()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_has_an_example_a_drawing_what_it_costs_when_it_helps_and_every_option(kind: str) -> None:
+    page = (ROOT / "docs" / "formations" / f"{kind}.md").read_text(encoding="utf-8")
+    for part in (
+        "```python\n",
+        "```mermaid\n",
+        "**Cost.**",
+        "**When it helps.**",
+        "**When it does not.**",
+        "## Sources",
+    ):
+        assert part in page, part
+    # The function of a router has the router's place.
+    options = set(KINDS[kind].model_fields) - {"kind", "choose"}
+    assert {option for option in options if not re.search(rf"`{option}\b|\b{option}=", page)} == set()
 
 
 def test_a_page_without_marks_is_refused() -> None:
