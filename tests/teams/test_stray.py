@@ -1,4 +1,4 @@
-"""A cancellation that leaks out of a model is a failed call of that member, and ends nothing else."""
+"""A cancellation that leaks out of a model or a tool is a failed call of that member, and ends nothing else."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import anyio
 import pytest
 
-from phalanx import AgentTeam
+from phalanx import Agent, AgentTeam
 from phalanx.errors import LLMCallError
-from phalanx.messages import Request
+from phalanx.messages import Completion, Request, ToolCall
 from phalanx.testing import FunctionModel
 
 NAMES = ("ada", "bob", "cy")
@@ -46,6 +46,34 @@ async def test_the_others_answer_as_if_the_call_had_failed_in_any_other_way(
         failed = next(each for each in result.members if each.member == unwell)
         assert isinstance(failed.failure, LLMCallError)
         assert "cancelled, and not by this run" in str(failed.error)
+
+
+@pytest.mark.parametrize("in_a_thread", [True, False])
+async def test_a_tool_that_leaks_one_has_failed_and_the_model_is_told(in_a_thread: bool) -> None:
+    def refresh() -> str:
+        """Refresh."""
+        raise asyncio.CancelledError
+
+    async def refresh_here() -> str:
+        """Refresh."""
+        raise asyncio.CancelledError
+
+    told: list[str] = []
+
+    def reply(request: Request) -> str | Completion:
+        last = request.messages[-1]
+        if last.role != "tool":
+            name = "refresh" if in_a_thread else "refresh_here"
+            return Completion(text="", tool_calls=(ToolCall(id="1", tool_name=name, parameters={}),))
+        told.append(last.content)
+        return "done"
+
+    agent = Agent("coder", name="ada", tools=[refresh if in_a_thread else refresh_here])
+    result = await AgentTeam.parallel([agent], model=FunctionModel(reply)).run("Go.")
+
+    assert result.members[0].text == "done"
+    assert len(told) == 1
+    assert "cancelled, and not by this run" in told[0]
 
 
 @pytest.mark.parametrize("how", ["scope", "task", "timeout"])
