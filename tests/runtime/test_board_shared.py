@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, settings
 
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.log import Log
+from phalanx.runtime.postgres import PostgresLog
 from phalanx.runtime.regions import Region
 from phalanx.runtime.sqlite import SqliteLog
 from tests.runtime.board_machine import board_machine
+from tests.runtime.postgres_server import server
 
 T = TypeVar("T")
 
@@ -47,11 +49,12 @@ WORKER = """
 import sys, anyio
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Conflict
+from phalanx.runtime.postgres import PostgresLog
 from phalanx.runtime.regions import Region
 from phalanx.runtime.sqlite import SqliteLog
 
-async def main(path, work):
-    log = SqliteLog(path)
+async def main(path, work, schema):
+    log = PostgresLog(path, schema=schema) if schema else SqliteLog(path)
     regions = [Region("n", int, "counter"), Region("cell", int, "register"), Region("notes", str)]
     board = Blackboard(log, "team", regions)
     if work == "count":
@@ -68,19 +71,19 @@ async def main(path, work):
             print(turn, flush=True)
     await log.aclose()
 
-anyio.run(main, sys.argv[1], sys.argv[2])
+anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])
 """
 
 
-def worker(path: Path, work: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(path), work], stdout=subprocess.PIPE, text=True)
+def worker(path: Path | str, work: str, schema: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(path), work, schema], stdout=subprocess.PIPE, text=True)
 
 
-def ask(path: Path, question: Callable[[Blackboard], Awaitable[T]]) -> T:
+def ask(path: Path | str, question: Callable[[Blackboard], Awaitable[T]], schema: str = "") -> T:
     """What a new process would be told by the board."""
 
     async def main() -> T:
-        log = SqliteLog(path)
+        log: Log = PostgresLog(str(path), schema=schema) if schema else SqliteLog(path)
         try:
             return await question(Blackboard(log, "team", REGIONS))
         finally:
@@ -89,13 +92,15 @@ def ask(path: Path, question: Callable[[Blackboard], Awaitable[T]]) -> T:
     return anyio.run(main)
 
 
-def test_processes_that_write_to_one_board_lose_nothing_of_each_other(tmp_path: Path) -> None:
-    path = tmp_path / "board.db"
-    workers = [worker(path, "count") for _ in range(3)]
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_processes_that_write_to_one_board_lose_nothing_of_each_other(kind: str, tmp_path: Path) -> None:
+    path, schema = (server().dsn(), server().new_schema()) if kind == "postgres" else (tmp_path / "board.db", "")
+    workers = [worker(path, "count", schema) for _ in range(3)]
     for each in workers:
         each.communicate(timeout=60)
     assert [each.returncode for each in workers] == [0, 0, 0]
-    count, cell = ask(path, lambda board: board.read("n")), ask(path, lambda board: board.read("cell"))
+    count = ask(path, lambda board: board.read("n"), schema)
+    cell = ask(path, lambda board: board.read("cell"), schema)
     assert count is not None
     assert cell is not None
     assert (count.value, count.version) == (60, 60)

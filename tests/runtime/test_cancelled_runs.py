@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from phalanx import AgentTeam
+from phalanx.messages import Request
 from phalanx.runtime.events import Event, RunFinished, StepFinished, StepStarted
+from phalanx.runtime.postgres import PostgresLog
 from phalanx.runtime.sqlite import SqliteLog
-from phalanx.runtime.sqlite_format import Durable
 from phalanx.testing import FunctionModel
+from tests.runtime.postgres_server import server
 
 
-@pytest.mark.parametrize("durable", ["normal", "full"])
+@pytest.mark.parametrize("kind", ["normal", "full", "postgres"])
 def test_a_run_whose_task_is_cancelled_while_it_writes_ends_cancelled_and_its_journal_says_so(
-    tmp_path: Path, durable: Durable
+    tmp_path: Path, kind: Literal["normal", "full", "postgres"]
 ) -> None:
-    asyncio.run(_cancelled_at_each_step(tmp_path, durable))  # a file takes its time, which is no virtual one
+    def log(number: int) -> SqliteLog | PostgresLog:
+        if kind == "postgres":
+            return PostgresLog(server().dsn(), schema=server().new_schema())
+        return SqliteLog(tmp_path / f"{number}.db", durable=kind)
+
+    asyncio.run(_cancelled_at_each_step(log))  # a file takes its time, which is no virtual one
 
 
-async def _cancelled_at_each_step(folder: Path, durable: Durable) -> None:
-    team = AgentTeam.pipeline(["ada", "bob"], model=FunctionModel(lambda _: "It is so."), name="line")
+async def _cancelled_at_each_step(new_log: Callable[[int], SqliteLog | PostgresLog]) -> None:
+    async def answer(_: Request) -> str:
+        await asyncio.sleep(0)  # so that the loop comes to cancel it, where a log writes without waiting
+        return "It is so."
+
+    team = AgentTeam.pipeline(["ada", "bob"], model=FunctionModel(answer), name="line")
     for steps in range(1, 4):
         left = steps
 
@@ -33,7 +46,7 @@ async def _cancelled_at_each_step(folder: Path, durable: Durable) -> None:
                 if left == 0:
                     asyncio.get_running_loop().call_soon(task.cancel)  # noqa: B023 - called in this round
 
-        async with SqliteLog(folder / f"{steps}.db", durable=durable) as log:
+        async with new_log(steps) as log:
             task = asyncio.ensure_future(team.run("Task?", log=log, run_id="r", on_event=listen))
             with pytest.raises(asyncio.CancelledError):
                 await task
