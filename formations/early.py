@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -41,8 +40,11 @@ def lacking(
     read = {} if read is None else read
     choices = choices_of(list(latest.values()), how.equivalence, read)
     out = members - answered
-    sizes = [size for _, size in Counter(each for each in choices if each is not None).most_common(2)]
-    first, second = (*sizes, 0, 0)[:2]
+    sizes: dict[str, int] = {}
+    for choice in choices:
+        if choice is not None:
+            sizes[choice] = sizes.get(choice, 0) + 1
+    first, second = (*sorted(sizes.values(), reverse=True), 0, 0)[:2]
     # Those still out may all join the second, so the first must be ahead by as many; and each further answer brings
     # that nearer by two at most. An answer that joins two classes can only make this look again too late.
     short = max(-((first - second - out) // 2), _least(rule, members - choices.count(None)) - first)

@@ -91,7 +91,14 @@ class Equivalence(Data):
 
         Never a guess that `fallbacks` does not allow, and never evaluated.
         """
-        found = None if reply is None else self._meaning(reply, self.fallbacks)
+        if reply is None:
+            return None
+        if self.kind in _NUMERIC and self.options is None:
+            # What a whole number means does not have to be known before it is compared with anything.
+            word = _reader()[3](reply)
+            if word is not None and _are_whole((word,)):
+                return word
+        found = self._meaning(reply, self.fallbacks)
         return None if found is None else found[0]
 
     def same(self, one: str, other: str) -> bool:

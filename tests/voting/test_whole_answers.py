@@ -24,6 +24,26 @@ def test_they_are_counted_as_they_are_beside_an_answer_that_is_none(answers: lis
     assert how.choices(answers) == how.choices([*answers, "12345/67891"])[:-1]
 
 
+@given(
+    st.integers(0, 10**10).map(str) | st.sampled_from(("007", "0", "7 km", "x", "1e3", "I", "-5")),
+    st.sampled_from(
+        ("So it is {}.\nAnswer: {}", "Answer: {}", "**Answer: {}**", "The answer is {}.", "<b>Answer: {}</b>")
+    ),
+    st.sampled_from(("auto", "number")),
+)
+def test_one_that_a_reply_ends_in_is_read_as_it_is_where_all_kinds_of_answers_are_looked_at(
+    answer: str, reply: str, kind: str
+) -> None:
+    said = reply.replace("{}", answer)
+    how = Equivalence.model_validate({"kind": kind})
+
+    read = how.read(said)
+
+    # A whole reply is compared by what it means, and means what is read of it.
+    assert (read is None) == (how.choices([said]) == (None,))
+    assert read is None or how.same(said, read)
+
+
 def test_what_is_near_is_merged_only_where_it_may_be() -> None:
     assert len(set(Equivalence(absolute_tolerance=1).choices(["41", "42"]))) == 1
     assert len(set(Equivalence(tolerance=Fraction(1, 2)).choices(["41", "42"]))) == 1
