@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from phalanx.benchmarks import html, summary
 from phalanx.benchmarks.drilldown import BLOCK
@@ -21,6 +28,40 @@ def test_a_hundred_thousand_results_are_summed_up_and_stay_a_small_page() -> Non
     assert len(page) < 12_000_000
     # What is there before anything is opened does not grow with the number of items.
     assert len(page.split('id="index"')[0]) < 100_000
+
+
+REPORT = """
+import json, random, resource, time
+from phalanx.benchmarks import html, markdown, summary, table
+from tests.benchmarks.comparisons import comparison
+from tests.benchmarks.test_report_size import SHARES
+
+rng = random.Random(1)
+columns = {name: [float(rng.random() < share) for _ in range(25_000)] for name, share in SHARES.items()}
+told = comparison(columns, calls={"debate": 6, "vote": 5}, baselines={"vote": "debate"})
+began = time.process_time()
+found = summary.of(told)
+texts = [table.text(found), markdown.of(found), html.page(told, summary=found)]
+took = time.process_time() - began
+print(json.dumps({"n": len(told.attempts), "seconds": took, "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told in other units elsewhere")
+@pytest.mark.timeout(170)
+def test_a_hundred_thousand_results_are_reported_within_a_gigabyte() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT], cwd=root, capture_output=True, text=True, timeout=160, check=False,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["n"] == 100_000
+    assert found["kb"] < 1_000_000
+    # What it takes depends on the machine and on who else works on it: the time is judged where that is wanted.
+    if os.environ.get("PHALANX_TORTURE"):
+        assert found["seconds"] < 10
 
 
 SHARES = {"debate": 0.7, "vote": 0.72, "single": 0.6, "other": 0.61}
