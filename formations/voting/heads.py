@@ -25,11 +25,11 @@ def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible
     them. None for a ballot that is not one choice that counts as one, a tie that is to be broken, a rule that asks for
     more than a share of what was cast, and whatever is an error.
     """
-    if not _is_by_share(rule) or (eligible is not None and eligible < len(ballots)):
+    if not _is_by_share(rule):
         return None
     signed: dict[int, Ballot] = {}
     places = _places(ballots, signed)
-    if not places:
+    if not places or (eligible is not None and eligible < len(ballots)):
         return None
     ranked = sorted(places, key=lambda name: (-len(places[name]), name))
     most, cast = len(places[ranked[0]]), sum(map(len, places.values()))

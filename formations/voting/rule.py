@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set, Sized
 from fractions import Fraction
 from typing import ClassVar, Literal
 
@@ -78,8 +78,10 @@ class VotingRule(Data):
 
         Raises ValidationError for an invalid ballot (unless on_invalid="abstain"), or fewer eligible than ballots.
         """
-        if isinstance(ballots, (str, Mapping)):
+        if isinstance(ballots, (str, Mapping, Set, Ballot)):
             raise ValidationError("ballots= is one ballot; give a list of ballots")
+        if not isinstance(ballots, Sized):
+            raise ValidationError(f"ballots= is no list but {type(ballots).__name__}; give a list of ballots")
         size = len(ballots) if eligible is None else eligible
         if size < len(ballots):
             raise ValidationError(f"{len(ballots)} ballots, but only {eligible} are eligible to vote")

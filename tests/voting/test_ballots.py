@@ -118,9 +118,14 @@ def test_members_of_an_enumeration_are_the_texts_that_they_are(
     assert rule.decide(heap).model_dump_json() == rule.decide([plain, enumerated, other, other]).model_dump_json()
 
 
-def test_one_text_instead_of_a_list_of_ballots_is_refused() -> None:
+@pytest.mark.parametrize("rule", [Plurality(), Borda(), Approval()])
+@pytest.mark.parametrize("given", ["abc", {"a": 1}, {"a", "b"}, frozenset("a"), Ballot("a"), None, 5, iter(["a"])])
+def test_anything_instead_of_a_list_of_ballots_is_refused(rule: VotingRule, given: object) -> None:
+    # A set would hold two equal votes as one.
     with pytest.raises(ValidationError, match="give a list"):
-        Plurality().decide("abc")
+        rule.decide(given)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="give a list"):
+        rule.decide(given, eligible=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
