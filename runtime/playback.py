@@ -249,10 +249,10 @@ class Playback:
             self._emitted.setdefault((event.path, event.kind), deque()).append((event.seq, _facts(event)))
             if self._comes_again(event):
                 self._awaited.append(event.seq)
-            if isinstance(event, MemberFinished):
-                # The last time counts: who was cut off when the run broke off may have ended in a later attempt.
+            if isinstance(event, MemberFinished) and event.path not in self._came_through:
+                # The last time counts: who was cut off when the run broke off may have ended in a later attempt. But
+                # who answered has answered, though it may have been cut off while that was given out once more.
                 self._cut_off.discard(event.path)
-                self._came_through.discard(event.path)
                 if event.status in ("cancelled", "timed_out"):
                     self._cut_off.add(event.path)
                 elif event.status == "ok":

@@ -12,6 +12,7 @@ import pytest
 from phalanx import AgentTeam
 from phalanx.messages import Request
 from phalanx.runtime.events import Event, RunFinished, StepFinished, StepStarted
+from phalanx.runtime.log import MemoryLog
 from phalanx.runtime.postgres import PostgresLog
 from phalanx.runtime.sqlite import SqliteLog
 from phalanx.testing import FunctionModel
@@ -54,3 +55,28 @@ async def _cancelled_at_each_step(new_log: Callable[[int], SqliteLog | PostgresL
             assert isinstance(last, RunFinished)
             assert last.status == "cancelled"
             assert (await team.resume("r", log=log)).status == "completed"
+
+
+def test_a_run_whose_task_is_cancelled_while_its_journal_is_given_out_plays_back_as_it_was() -> None:
+    asyncio.run(_cancelled_at_each_turn())
+
+
+async def _cancelled_at_each_turn() -> None:
+    inner = AgentTeam.parallel(["x", "y", "z"], name="inner")
+    team = AgentTeam.pipeline(["ada", inner, "bob"], model=FunctionModel(lambda _: "It is so."), name="line")
+    log = MemoryLog()
+    result = await team.run("Task?", log=log, run_id="r")
+    cancelled = 0
+    for turns in range(1, 400, 3):
+        task = asyncio.ensure_future(team.resume("r", log=log))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if task.done():
+            break
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        cancelled += 1
+        assert await team.resume("r", log=log) == result
+        assert await team.replay("r", log=log) == result
+    assert cancelled > 5
