@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from phalanx.formations.attribution import attribute
 from phalanx.formations.base import Round
-from phalanx.formations.voting import Ballot, BucketedConfidence, Plurality
+from phalanx.formations.voting import Ballot, BucketedConfidence, Decision, Plurality, RawBallot, VotingRule
 from phalanx.messages import Data
 
 from .grouping import Grouped, by_item
@@ -26,9 +27,10 @@ class Share(Data):
     member: its name. draft: what its own first answer is worth, an abstention nothing; None for one who came later.
     last: the same of its answer in the last round; None for one who left before. abstained: drafts from which no
     answer could be read. brought: its mean Shapley value in the last vote (Shapley 1953), where a group is worth what
-    its ballots alone decide by the rule that decided (see `decided_by`); the members' values add up to what that vote
-    is worth. without: the mean of what that vote loses without its ballot. Both are None as soon as one last vote is of
-    more than eight: a mean over the smaller ones alone would be of other items.
+    its ballots alone decide by the rule that decided (see `decided_by`), or the answer that is alone in front where
+    too few agree, as answers are scored; the members' values add up to what that vote is worth. without: the mean of
+    what that vote loses without its ballot. Both are None as soon as one last vote is of more than eight: a mean over
+    the smaller ones alone would be of other items.
     """
 
     member: str
@@ -159,10 +161,34 @@ def _values(parts: Parts, worth: Sequence[float], voters: int) -> list[tuple[flo
     return found
 
 
+@dataclass(frozen=True)
+class _AsScored:
+    """A rule as its votes are scored: where too few agree, the answer alone in front is what the system gives."""
+
+    rule: VotingRule
+
+    def decide(
+        self,
+        ballots: Sequence[RawBallot],
+        *,
+        seed: int = 0,
+        eligible: int | None = None,
+        candidates: Iterable[str] | None = None,
+    ) -> Decision:
+        decision = self.rule.decide(ballots, seed=seed, eligible=eligible, candidates=candidates)
+        if decision.winner is None and decision.status != "tie" and len(decision.leaders) == 1:
+            return decision.model_copy(update={"status": "decided", "winner": decision.leaders[0]})
+        return decision
+
+    def weigh(self, ballot: Ballot) -> Fraction:
+        return self.rule.weigh(ballot)
+
+
 def _parts(pattern: Pattern, answers: int) -> Parts:
     """For each answer what each voter brings to its winning, and what is lost of it without the voter."""
     seats, text, names, stated = pattern
     rule = rule_in(text) or PLURALITY
+    as_scored = _AsScored(rule)
     choices: dict[str, str | None] = {}
     ballots: list[Ballot | None] = []
     for at, seat in enumerate(seats):
@@ -172,8 +198,8 @@ def _parts(pattern: Pattern, answers: int) -> Parts:
         silent = seat is None or (isinstance(rule, BucketedConfidence) and sure is None)
         voter = names[at] if names else label
         ballots.append(None if silent else Ballot(f"answer {seat}", voter=voter, confidence=sure))
-    decision = rule.decide(ballots, seed=0)
-    counted = Round(number=0, texts={}, choices=choices, decision=decision, rule=rule, ballots=tuple(ballots))
+    decision = as_scored.decide(ballots, seed=0)
+    counted = Round(number=0, texts={}, choices=choices, decision=decision, rule=as_scored, ballots=tuple(ballots))
     parts = []
     for place in range(answers):
         found = attribute([counted], right=lambda answer, wanted=f"answer {place}": float(answer == wanted))

@@ -110,3 +110,17 @@ async def test_who_only_repeats_itself_has_won_and_lost_nothing_by_talking(rule:
     assert inside.vote.value == inside.final.value
     assert inside.talked is not None
     assert inside.talked.value == 0.0
+
+
+SAID = ["4455", "4445", "4567", "5544", "44 5", "4 5 ", "  5 ", "    ", "5554", "4   "]
+
+
+@pytest.mark.parametrize("rule", [each for each in RULES if "random" not in each.tie_break], ids=repr)
+async def test_what_members_brought_adds_up_to_what_their_votes_are_scored_as(rule: VotingRule) -> None:
+    answers = {f"q{at}": [None if each == " " else each for each in said] for at, said in enumerate(SAID)}
+    items = TaskSet.of("many", [TaskItem(id=id, question=f"How much? {id}", gold=4) for id in answers])
+    told = summary.of(await compare({"vote": Recorded(answers, rule=rule)}, items, baselines=False))
+    (inside,) = told.diagnoses
+    brought = [each.brought.value for each in inside.members if each.brought is not None]
+    assert len(brought) == 4
+    assert sum(brought) == pytest.approx(told.standing("vote").accuracy.value)  # type: ignore[union-attr]
