@@ -42,4 +42,4 @@ class Begun:
         except StopIteration:
             return
         finally:
-            work.close()
+            run(work.close)

@@ -38,8 +38,8 @@ def _over_all(talk: Discussion) -> Counted:
     for round in range(last, -1, -1):
         counted = talk.counts[round]
         for name, outcome in counted.outcomes.items():
-            # A ballot's name tells the rounds apart; whose it is the outcome says.
-            key = name if round == last else f"{name}, round {round}"
+            # A ballot's name tells the rounds apart, as no member's name can: it has no "/". The outcome says whose it is.
+            key = name if round == last else f"{name}/{round}"
             outcomes[key], weights[key] = outcome, decay ** (last - round)
             if name in counted.sure:
                 sure[key] = counted.sure[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextvars import ContextVar
 
 import anyio
@@ -116,3 +117,24 @@ async def test_its_cancellation_and_its_errors_are_those_of_the_coroutine() -> N
     with pytest.raises(ValueError, match="at once"):
         await Begun(broken(), lambda: told.append("never"))
     assert told == ["cleaned up"]
+
+
+def test_it_is_closed_in_the_context_it_was_begun_in() -> None:
+    told: list[str] = []
+
+    class Never:
+        def __await__(self) -> Generator[None, None, None]:
+            yield
+
+    async def work() -> None:
+        token = mark.set("inside")
+        try:
+            await Never()
+        finally:
+            told.append(mark.get())
+            mark.reset(token)
+
+    waiting = Begun(work(), lambda: None).__await__()
+    next(waiting)
+    waiting.close()
+    assert told == ["inside"]

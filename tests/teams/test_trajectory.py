@@ -79,6 +79,21 @@ async def test_equal_answers_of_different_rounds_are_one_however_they_are_writte
     assert list(result.decision.tally.values()) == [6]
 
 
+async def test_no_name_of_a_member_is_taken_for_a_round_of_another() -> None:
+    talk = {"ada": "11", "ada, round 0": "22", "bob": "21"}
+
+    def reply(request: Request) -> str:
+        return f"Answer: {talk[request.about.member][request.about.round]}"
+
+    team = AgentTeam.debate(
+        list(talk), 1, trigger="always", stop="never", decide_over="all", model=FunctionModel(reply)
+    )
+    result = await team.run("Which?")
+    assert result.decision is not None
+    assert result.decision.cast == 6
+    assert result.decision.tally == {"1": 3, "2": 3}
+
+
 async def test_a_consensus_can_come_from_all_rounds() -> None:
     team = AgentTeam.consensus(
         NAMES, rounds=3, min_agreement=0.6, stop="never", decide_over="all", decay=0.9, model=model()
