@@ -38,7 +38,8 @@ def _over_all(talk: Discussion) -> Counted:
     for round in range(last, -1, -1):
         counted = talk.counts[round]
         for name, outcome in counted.outcomes.items():
-            # A ballot's name tells the rounds apart, as no member's name can: it has no "/". The outcome says whose it is.
+            # A ballot's name tells the rounds apart, as no member's name can: it has no "/". Whose it is the outcome
+            # says.
             key = name if round == last else f"{name}/{round}"
             outcomes[key], weights[key] = outcome, decay ** (last - round)
             if name in counted.sure:

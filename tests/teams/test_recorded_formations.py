@@ -289,9 +289,13 @@ def test_sampling_stops_on_recorded_answers_where_one_by_one_it_would(stop: Stop
     assert drawn < 0.8 * 30 * len(asked), "most questions need fewer"
 
 
-@pytest.mark.parametrize("how", ["io", "cot"] if WHOLE else ["io"])
-def test_the_most_frequent_of_a_hundred_formulas(how: str) -> None:
-    """The plurality of 100 samples of the game of 24, formulas that differ in spaces alone being one."""
+def test_the_most_frequent_of_a_hundred_formulas() -> None:
+    """The plurality of 100 samples of the game of 24, formulas that differ in spaces alone being one.
+
+    With chain of thought it is counted in tests/voting: there many samples say in words that there is no formula, and
+    a team takes "Not possible." and "not possible" for one answer, which the published number does not.
+    """
+    how = "io"
     path = f"game24/game24_{how}_100samples.jsonl.gz"
     asked, wanted = records(path), expected("game24")[how]
     recorded = playing(path, {"solver": asked[0]["answers"][0]["agent"]})
