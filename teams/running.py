@@ -28,6 +28,7 @@ from phalanx.runtime.limits import Limits, as_limits
 from phalanx.runtime.log import Log
 from phalanx.runtime.playback import ANY_MODEL, Playback
 from phalanx.runtime.run import Run
+from phalanx.runtime.turns import take_turn
 
 from .result import TeamResult
 
@@ -63,6 +64,7 @@ async def perform(
     holds the run. fork: that journal was just copied for it. The rest is what AgentTeam.run takes. Raises what it does.
     """
     check_asked(seed, run_id if playback is None else None, listeners)
+    await take_turn()
     if playback is None and log is not None:
         async with held(log, run_id):
             return await _perform(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phalanx.messages import Delta
+from phalanx.runtime.turns import take_turn
 
 from .carry import END, Family, RawAnswer, events, proxy_for, sessions, timeouts
 from .classify import Trouble, status_in
@@ -135,6 +136,7 @@ class Direct:
             trouble = self._wire_trouble(problem)
         if raw is None:
             raise trouble
+        await take_turn()
         raw.check()
         return self.answer(sending, raw, data, parameters, facts)
 
