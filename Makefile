@@ -19,6 +19,7 @@ test:
 	$(PYTHON) -m pytest -n auto --dist loadfile
 
 torture:  ## the long hunts: crashes, random profiles, load
+	$(PYTHON) -m pip install --quiet -e '.[dev,torture]'
 	PHALANX_TORTURE=1 $(PYTHON) -m pytest -m "" --timeout 3600
 
 demo:

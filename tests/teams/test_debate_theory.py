@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
-from statistics import fmean
+from statistics import fmean, stdev
 
 import anyio
 import pytest
@@ -23,6 +24,7 @@ from phalanx.testing import SimulatedModel
 
 FIVE = [f"m{at}" for at in range(5)]
 GOLD = "A"
+TORTURE = bool(os.environ.get("PHALANX_TORTURE"))
 
 
 def answers(count: int, options: str) -> dict[str, tuple[str, str]]:
@@ -118,12 +120,12 @@ def dirichlet(own: str | None, peers: Sequence[str], chance: Random) -> str:
     return chance.choices("ABCD", [(2 if letter == GOLD else 1) + seen[letter] for letter in "ABCD"])[0]
 
 
-def choi(update: Update, questions: int) -> list[TeamResult]:
-    """Choi's experiment: five members that see each other's answers, four rounds."""
+def choi(update: Update, questions: int, rounds: int = 4) -> list[TeamResult]:
+    """Choi's experiment: five members that see each other's answers, round after round."""
     asked = answers(questions, "ABCD")
     model = SimulatedModel(0.4, answers=asked, revise=dirichlet)
     team = AgentTeam.debate(
-        FIVE, 4, topology="full", view="answer", memory="all", trigger="always", stop="never", update=update,
+        FIVE, rounds, topology="full", view="answer", memory="all", trigger="always", stop="never", update=update,
         model=model,
     )  # fmt: skip
     return runs(team, list(asked))
@@ -181,6 +183,31 @@ def test_followers_take_the_plurality_over_in_three_of_ten_turns() -> None:
             taken += [name not in spoke for name in FIVE]
             assert {now.choices[name] for name in FIVE if name not in spoke} <= {counts[0][0]}
     is_share(taken, 0.3)
+
+
+def voted(answers: Sequence[str | None]) -> float:
+    """How right the plurality of a round is, a tie being broken by lot."""
+    counts = Counter(answer for answer in answers if answer is not None)
+    leaders = [answer for answer, count in counts.items() if count == max(counts.values())]
+    return (GOLD in leaders) / len(leaders)
+
+
+@pytest.mark.parametrize(
+    ("update", "first", "last", "members"),
+    [("free", 0.510, 0.476, 0.400), ("conformist", 0.511, 0.5255, 0.526), ("follower", 0.511, 0.513, None)],
+)
+def test_talk_burns_off_the_gain_of_the_vote_unless_members_conform(
+    update: Update, first: float, last: float, members: float | None
+) -> None:
+    """Votes of the drafts and after five rounds, by 200,000 runs of the model (Choi et al. 2025, arXiv:2508.17536)."""
+    questions = 4_000 if TORTURE else 150
+    results = histories(choi(update, questions, rounds=5))
+    for wanted, found in ((first, 0), (last, -1)):
+        votes = [voted(history[found]) for history in results]
+        assert abs(fmean(votes) - wanted) < 4 * stdev(votes) / math.sqrt(questions), (update, found)
+    if members is not None:
+        right = [rights(history)[-1] for history in results]
+        assert abs(fmean(right) - members) < 4 * stdev(right) / math.sqrt(questions)
 
 
 def test_a_judge_right_with_probability_j_where_two_differ() -> None:
