@@ -92,9 +92,7 @@ async def judged(
 
 def _decision(votes: Mapping[str, Sequence[str | None]], keys: Sequence[str], judges: int, seed: int) -> Decision:
     if judges == 1:
-        both = next(iter(votes.values()), (None, None))
-        ballots = [Ballot(vote, voter=f"judge, order {at + 1}") if vote else None for at, vote in enumerate(both)]
-        return _both().decide(ballots, seed=seed, eligible=2, candidates=keys)
+        return _of_both(tuple(next(iter(votes.values()), (None, None))), tuple(keys), seed)
     held = {name: both[0] if len({*both}) == 1 else None for name, both in votes.items()}
     panel = [Ballot(choice, voter=name) if choice else None for name, choice in held.items()]
     decision = Majority(quorum=Fraction(1, 2), tie_break=()).decide(panel, seed=seed, eligible=judges, candidates=keys)
@@ -105,9 +103,10 @@ def _decision(votes: Mapping[str, Sequence[str | None]], keys: Sequence[str], ju
     return decision.model_copy(update={"explanation": f"{decision.explanation} {told}".strip()})
 
 
-@functools.cache
-def _both() -> Unanimity:
-    return Unanimity(quorum=2)
+@functools.lru_cache(256)  # one judge and two candidates can say four things, debate after debate
+def _of_both(both: tuple[str | None, ...], keys: tuple[str, ...], seed: int) -> Decision:
+    ballots = [Ballot(vote, voter=f"judge, order {at + 1}") if vote else None for at, vote in enumerate(both)]
+    return Unanimity(quorum=2).decide(ballots, seed=seed, eligible=2, candidates=keys)
 
 
 @functools.lru_cache(maxsize=64)  # making a schema takes longer than all else that is done for a call
