@@ -31,9 +31,12 @@ def held(server: Server) -> set[str]:
 
 
 def threads() -> set[str]:
-    """The threads there are, but those of the loopback server and the waiting ones that anyio and asyncio keep."""
-    names = {thread.name for thread in threading.enumerate()}
-    return {name for name in names if not name.startswith(("loopback", "AnyIO worker", "Thread-", "asyncio_"))}
+    """The threads there are, but those of the loopback server and the waiting ones that others keep.
+
+    These are anyio's, asyncio's, and LiteLLM's for its log, of which it starts another when the first is busy.
+    """
+    kept = ("loopback", "AnyIO worker", "Thread-", "asyncio_", "litellm-logging")
+    return {thread.name for thread in threading.enumerate() if not thread.name.startswith(kept)}
 
 
 async def finishes(team: AgentTeam, log: SqliteLog) -> None:
