@@ -110,8 +110,11 @@ def pareto(
     check_level(level)
     priced, unpriced, n = _split(systems)
     names = list(priced)
-    drawn = _resample(priced, clusters, resamples, seed)
     observed = [_place(priced[name]) for name in names]
+    limit = reference_cost if reference_cost is not None else max((cost for _, cost in observed), default=0.0)
+    # One that costs nothing is the front, whatever is drawn.
+    is_certain = len(names) == 1 and limit <= 0 and resamples >= 100
+    drawn = [observed] * resamples if is_certain else _resample(priced, clusters, resamples, seed)
     fronts = [_front(places) for places in drawn]
     found = []
     on_front = _front(observed)
@@ -131,7 +134,6 @@ def pareto(
                 dominated_by=shares,
             )
         )
-    limit = reference_cost if reference_cost is not None else max((cost for _, cost in observed), default=0.0)
     volume = None
     if observed and limit > 0:
         spread = sorted(_volume(places, limit) for places in drawn)

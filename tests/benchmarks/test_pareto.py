@@ -97,3 +97,14 @@ def test_the_same_seed_gives_the_same_front() -> None:
 def test_what_cannot_be_compared_is_refused(systems: dict[str, Measured], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         pareto(systems)
+
+
+def test_a_system_alone_that_costs_nothing_is_the_front_without_a_draw_and_as_if_all_were_drawn() -> None:
+    free = Measured([1.0, 0.0, 1.0] * 20, [0.0] * 60)
+    alone = pareto({"free": free}, resamples=200)
+    # A limit makes it draw; there is no volume to speak of either way but where the limit gives one.
+    drawn = pareto({"free": free}, resamples=200, reference_cost=1.0)
+    assert alone.points == drawn.points
+    assert (alone.points[0].frequency, alone.points[0].on_front) == (1.0, True)
+    with pytest.raises(ValidationError, match="resamples=50"):
+        pareto({"free": free}, resamples=50)
