@@ -146,7 +146,7 @@ class Execution:
             for hearer in list(HEARERS):
                 if hearer.is_listening():
                     await hearer.drain()
-        if left := len(self.pending):
+        if left := len(self.pending) + sum(len(records) for _, records, _ in self.alongside):
             logger().warning("the end of a run could not be written in time", run_id=self.run_id, records=left)
 
     async def _write(self) -> None:

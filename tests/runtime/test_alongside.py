@@ -84,6 +84,8 @@ async def test_what_a_member_said_is_in_the_file_while_others_are_still_asked(tm
     async with SqliteLog(tmp_path / "log.db") as log, SqliteLog(tmp_path / "log.db") as another:
 
         async def answer(request: Request) -> str:
+            # The quick one ends when the slow one has long begun, so that no beginning writes what it said.
+            await anyio.sleep(1)
             if request.about.member == "slow":
                 await anyio.sleep(60)
                 records = [record for _, record in await another.read("run/r")]
