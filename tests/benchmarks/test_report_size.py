@@ -31,7 +31,8 @@ def test_a_hundred_thousand_results_are_summed_up_and_stay_a_small_page() -> Non
 
 
 REPORT = """
-import json, random, resource, time
+import json, random, time
+from pathlib import Path
 from phalanx.benchmarks import html, markdown, summary, table
 from tests.benchmarks.comparisons import comparison
 from tests.benchmarks.test_report_size import SHARES
@@ -43,11 +44,13 @@ began = time.process_time()
 found = summary.of(told)
 texts = [table.text(found), markdown.of(found), html.page(told, summary=found)]
 took = time.process_time() - began
-print(json.dumps({"n": len(told.attempts), "seconds": took, "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+# Not getrusage: what that tells of a new process begins with the size of the one that began it.
+[peak] = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+print(json.dumps({"n": len(told.attempts), "seconds": took, "kb": int(peak)}))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is told in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from Linux's /proc")
 @pytest.mark.timeout(170)
 def test_a_hundred_thousand_results_are_reported_within_a_gigabyte() -> None:
     root = Path(__file__).parents[2]
