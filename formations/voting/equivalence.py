@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -17,20 +16,12 @@ from phalanx.messages import Data
 from .codeclass import CodeTests
 from .exact import Quantity, exact
 from .kinds import DecimalMark, Fallback, Kind, Percent, Policy
+from .meaning import KEPT, NUMERIC, WHOLE, are_whole, lookup, read_answer, reader
+from .merging import ROUNDING, Comparing, Node, Relation, key_of
 from .partition import AnswerClass, Partition, grouped, medoid
 
 if TYPE_CHECKING:
-    from .extract import Extracted
-    from .numbers import Measure
     from .parse import Reading
-
-ROUNDING = Fraction(1, 10**9)
-
-Relation = Callable[[str, str], bool]
-"""Whether two texts mean the same; it is asked both ways round, and both must agree."""
-
-
-_WHOLE: tuple[Fallback, ...] = ("whole",)
 
 
 class Equivalence(Data):
@@ -93,10 +84,10 @@ class Equivalence(Data):
         """
         if reply is None:
             return None
-        if self.kind in _NUMERIC and self.options is None:
+        if self.kind in NUMERIC and self.options is None:
             # What a whole number means does not have to be known before it is compared with anything.
-            word = _reader()[3](reply)
-            if word is not None and _are_whole((word,)):
+            word = reader()[3](reply)
+            if word is not None and are_whole((word,)):
                 return word
         found = self._meaning(reply, self.fallbacks)
         return None if found is None else found[0]
@@ -127,21 +118,21 @@ class Equivalence(Data):
 
     def _merged(self, answers: Sequence[str | None], relation: Relation | None) -> tuple[str | None, ...]:
         """The label of each answer's class."""
-        if relation is None and self._is_exact and _are_whole(answers):
+        if relation is None and self._is_exact and are_whole(answers):
             return tuple(answers)
         # Each text is read once and looked up once, however many gave it.
         counts: dict[str, int] = {}
         for answer in answers:
             if answer is not None:
                 counts[answer] = counts.get(answer, 0) + 1
-        nodes: dict[object, _Node] = {}
-        node_of: dict[str | None, _Node] = {}
+        nodes: dict[object, Node] = {}
+        node_of: dict[str | None, Node] = {}
         for answer, times in counts.items():
             if (meaning := self._meaning(answer)) is not None:
                 text, reading = meaning
-                key = _key(reading)
+                key = key_of(reading)
                 if (node := nodes.get(key)) is None:
-                    node = nodes[key] = _Node(reading)
+                    node = nodes[key] = Node(reading)
                 node_of[answer] = node
                 node.add(text, times)
         relation = relation or self.relation
@@ -154,11 +145,11 @@ class Equivalence(Data):
     def _is_exact(self) -> bool:
         """Whether whole numbers that are written the same way are the same, and no others are."""
         return (
-            self.kind in _NUMERIC and self.relation is None and self.options is None and not self.absolute_tolerance
+            self.kind in NUMERIC and self.relation is None and self.options is None and not self.absolute_tolerance
             and (self.tolerance is ROUNDING or exact(self.tolerance) <= ROUNDING)
         )  # fmt: skip
 
-    def _are_apart(self, nodes: Mapping[object, _Node], relation: Relation | None) -> bool:
+    def _are_apart(self, nodes: Mapping[object, Node], relation: Relation | None) -> bool:
         """Whether no two of some different readings can be the same by tolerance or relation."""
         if relation is not None:
             return False
@@ -172,10 +163,10 @@ class Equivalence(Data):
             each == kind and type(key) is tuple and key[1] == key[2] and key[3] == 1 for each, key in measures
         )
 
-    def _join(self, nodes: list[_Node], relation: Relation | None) -> None:
+    def _join(self, nodes: list[Node], relation: Relation | None) -> None:
         """Give the nodes that make a class their label."""
         nodes.sort(key=lambda node: (-node.weight, node.name))
-        judge = _Judge(self, relation, nodes)
+        judge = Comparing(self, relation, nodes)
         for group in grouped(len(nodes), judge.related, self.policy):
             if len(group) > 1:
                 inside = [nodes[at] for at in group]
@@ -223,7 +214,7 @@ class Equivalence(Data):
         names = sorted(name for reading, name in texts.items() if reading.kind == "text")
         return [(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
 
-    def _meaning(self, answer: str, fallbacks: Sequence[Fallback] = _WHOLE) -> tuple[str, Reading] | None:
+    def _meaning(self, answer: str, fallbacks: Sequence[Fallback] = WHOLE) -> tuple[str, Reading] | None:
         """An answer as it was written, and what it means.
 
         Where any answer will do only the last statement counts; where one kind is expected, the last of that kind.
@@ -232,175 +223,13 @@ class Equivalence(Data):
             assert self.tests is not None
             return self.tests.read(answer)
         options = tuple(self.options.items()) if isinstance(self.options, dict) else self.options
-        if answer.isalnum() and fallbacks == _WHOLE:
+        if answer.isalnum() and fallbacks == WHOLE:
             # Nothing stands around letters and digits alone: it is what was found in a reply, and is looked up again.
-            found = _lookup(answer)(answer, self.kind, options, self.decimal, self.day_first, self.percent)
+            found = lookup(answer)(answer, self.kind, options, self.decimal, self.day_first, self.percent)
             return None if found is None else (answer, found)
-        read = _read if len(answer) <= _KEPT else _read.__wrapped__
+        read = read_answer if len(answer) <= KEPT else read_answer.__wrapped__
         return read(answer, tuple(fallbacks), self.kind, options, self.decimal, self.day_first, self.percent)
 
 
 EQUIVALENCE = Equivalence.model_construct(set(), absolute_tolerance=Fraction(0))
 """`Equivalence()`, without building a validator when formations are imported."""
-
-
-@functools.cache
-def _reader() -> tuple[
-    Callable[..., Iterator[Extracted]],
-    Callable[..., Reading | None],
-    Callable[[str], str | None],
-    Callable[[str], str | None],
-]:
-    # These compile many patterns: a program that never reads an answer does not pay for them.
-    from .extract import labelled, statements
-    from .parse import number_in, parse
-
-    return statements, parse, number_in, labelled
-
-
-# Replies up to this length are kept with what they mean: a vote that may end early reads each of them many times.
-_KEPT = 4000
-
-
-@functools.lru_cache(maxsize=512)
-def _read(
-    answer: str,
-    fallbacks: tuple[Fallback, ...],
-    kind: Kind,
-    options: tuple[tuple[str, str], ...] | str | None,
-    decimal: DecimalMark,
-    day_first: bool | None,
-    percent: Percent,
-) -> tuple[str, Reading] | None:
-    statements, _, number_in, labelled = _reader()
-    if (word := labelled(answer)) is not None:
-        found = _lookup(word)(word, kind, options, decimal, day_first, percent)
-        if found is not None:
-            return word, found
-
-    def parsed(text: str) -> Reading | None:
-        return _lookup(text)(text, kind, options, decimal, day_first, percent)
-
-    for stated in statements(answer, fallbacks):
-        text, reading = stated.text, parsed(stated.text)
-        if reading is None and kind == "number" and stated.is_explicit and (inside := number_in(text)):
-            text, reading = inside, parsed(inside)
-        if reading is not None:
-            return text, reading
-        if kind in ("auto", "text"):
-            return None
-    return None
-
-
-@functools.lru_cache(maxsize=512)
-def _parsed(
-    text: str,
-    kind: Kind,
-    options: tuple[tuple[str, str], ...] | str | None,
-    decimal: DecimalMark,
-    day_first: bool | None,
-    percent: Percent,
-) -> Reading | None:
-    choices = dict.fromkeys(options, "") if isinstance(options, str) else dict(options or ()) or None
-    return _reader()[1](text, kind, options=choices, decimal=decimal, day_first=day_first, percent=percent)
-
-
-_NUMERIC = frozenset({"auto", "number"})
-
-
-def _are_whole(answers: Sequence[str | None]) -> bool:
-    """Whether all answers are whole numbers as these are nearly always written: a few digits, the first no zero."""
-    for answer in answers:
-        if answer is not None and not (
-            len(answer) < 10 and answer.isdigit() and answer.isascii() and (answer[0] != "0" or answer == "0")
-        ):
-            return False
-    return True
-
-
-def _lookup(text: str) -> Callable[..., Reading | None]:
-    """What an answer is read by: kept with what it means when it is a word or a number that others will give too."""
-    return _parsed if len(text) <= _KEPT and text.isalnum() else _parsed.__wrapped__
-
-
-def _key(reading: Reading) -> object:
-    """What only equal readings share; fractions take long to hash, and most are whole numbers."""
-    measure = reading.measure
-    if measure is None or measure.unit or measure.variable or measure.value.denominator != 1:
-        return reading
-    return reading.kind, measure.value.numerator, measure.base.numerator, measure.base.denominator
-
-
-class _Node:
-    """All spellings of one reading; the most frequent, shortest, first of them names it."""
-
-    __slots__ = ("label", "reading", "spellings", "weight")
-
-    def __init__(self, reading: Reading) -> None:
-        self.reading, self.weight = reading, 0
-        self.spellings: dict[str, int] = {}
-        self.label = ""
-
-    def add(self, text: str, times: int) -> None:
-        """Count a spelling."""
-        self.spellings[text] = self.spellings.get(text, 0) + times
-        self.weight += times
-
-    @property
-    def name(self) -> str:
-        spellings = self.spellings
-        if len(spellings) == 1:
-            return next(iter(spellings))
-        return min(spellings, key=lambda text: (-spellings[text], len(text), text))
-
-
-class _Judge:
-    """Says which nodes are related."""
-
-    def __init__(self, how: Equivalence, relation: Relation | None, nodes: Sequence[_Node]) -> None:
-        self.how, self.relation, self.nodes = how, relation, nodes
-        self.known: dict[tuple[int, int], bool] = {}
-
-    def related(self, one: int, other: int) -> bool:
-        pair = (min(one, other), max(one, other))
-        if pair not in self.known:
-            self.known[pair] = self._compared(self.nodes[pair[0]], self.nodes[pair[1]])
-        return self.known[pair]
-
-    def _compared(self, one: _Node, other: _Node) -> bool:
-        if one.reading.measure is not None and other.reading.measure is not None:
-            return agree(one.reading.measure, other.reading.measure, self.how)
-        if one.reading.kind == other.reading.kind == "text" and self.relation is not None:
-            return self.relation(one.name, other.name) and self.relation(other.name, one.name)
-        return False
-
-    def likeness(self, group: Sequence[int]) -> Callable[[int, int], float]:
-        """How alike two of a group are: related or not, and for numbers how near."""
-        measures = [self.nodes[at].reading.measure for at in group]
-
-        def like(one: int, other: int) -> float:
-            here, there = measures[one], measures[other]
-            if here is not None and there is not None:
-                return -float(abs(here.value - there.value)) if here.unit == there.unit else 0.0
-            return 1.0 if one == other or self.related(group[one], group[other]) else 0.0
-
-        return like
-
-
-def agree(one: Measure, other: Measure, how: Equivalence) -> bool:
-    """Whether two numbers are the same within the tolerance and neither their units nor their variables contradict."""
-    if one.variable and other.variable and one.variable != other.variable:
-        return False
-    here, there = one.value, other.value
-    if how.units != "ignore":
-        if one.unit != other.unit and (how.units == "strict" or (one.unit and other.unit)):
-            return False
-        if one.unit == other.unit:
-            here, there = one.base, other.base
-    share = exact(how.tolerance)
-    if (share is ROUNDING or share <= ROUNDING) and one.value.denominator == other.value.denominator == 1:
-        if not how.absolute_tolerance:
-            return here == there
-        share = Fraction(0)  # whole numbers are not rounded
-    slack = max(share * max(abs(here), abs(there)), exact(how.absolute_tolerance))
-    return abs(here - there) <= slack
