@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from phalanx.agents.output import Shape
+from phalanx.agents.result import AgentResult
 from phalanx.messages import Data
 
 from .base import Outcome
@@ -88,11 +89,21 @@ def said(outcome: Outcome) -> str:
 
 
 def answered(outcome: Outcome) -> str | None:
-    """The text that an outcome's answer is read from; None when a typed answer is left blank: it abstains."""
+    """The text that an outcome's answer is read from; None when it abstains.
+
+    So does a typed answer that is left blank, and a nested team that came to no decision, whatever it says of it.
+    """
     typed = stated(outcome)
     if typed is None:
-        return outcome.text
+        return None if is_undecided(outcome) else outcome.text
     return said(outcome) if typed.answer.strip() else None
+
+
+def is_undecided(outcome: Outcome) -> bool:
+    """Whether an outcome's answer is that of a nested team whose members did not agree."""
+    answer = outcome.answer
+    # What a team gives back is known by what it says of itself: teams are built on formations, and not known here.
+    return type(answer) is not AgentResult and getattr(answer, "status", None) == "undecided"
 
 
 def confidence(outcome: Outcome) -> float | None:

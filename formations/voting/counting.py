@@ -31,8 +31,9 @@ class HeadCount(VotingRule):
         leader: str | None = None,
     ) -> Decision:
         # A rule of the user's own that is made from one of these may count in another way.
-        if candidates is None and type(self) in BY_SHARE:
-            found = of_heads(self, ballots, seed, eligible)
+        if type(self) in BY_SHARE:
+            standing = candidates = None if candidates is None else tuple(candidates)
+            found = of_heads(self, ballots, seed, eligible, standing)
             if found is not None:
                 return found
         return super().decide(

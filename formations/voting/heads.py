@@ -18,21 +18,32 @@ if TYPE_CHECKING:
     from .rule import VotingRule
 
 
-def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible: int | None) -> Decision | None:
+def of_heads(
+    rule: VotingRule,
+    ballots: Sequence[RawBallot],
+    seed: int,
+    eligible: int | None,
+    candidates: Sequence[str] | None = None,
+) -> Decision | None:
     """What a rule that counts heads makes of ballots; None where there is more to it than counting equal choices.
 
-    rule: plurality or one that only asks for more agreement. ballots, seed, eligible: as `VotingRule.decide` takes
-    them. None for a ballot that is not one choice that counts as one, a tie that is to be broken, a rule that asks for
-    more than a share of what was cast, and whatever is an error.
+    rule: plurality or one that only asks for more agreement. ballots, seed, eligible, candidates: as
+    `VotingRule.decide` takes them. None for a ballot that is not one choice that counts as one, a tie that is to be
+    broken, a rule that asks for more than a share of what was cast, a quorum that is missed, and whatever is an error.
     """
-    if not _is_by_share(rule):
+    if rule.min_margin is not None or rule.agreement_of != "cast":
         return None
     signed: dict[int, Ballot] = {}
     places = _places(ballots, signed)
     if not places or (eligible is not None and eligible < len(ballots)):
         return None
+    cast = sum(map(len, places.values()))
+    if rule.quorum is not None and not (type(rule.quorum) is int and cast >= rule.quorum):
+        return None
+    if candidates is not None and not _all_stand(places, candidates):
+        return None
     ranked = sorted(places, key=lambda name: (-len(places[name]), name))
-    most, cast = len(places[ranked[0]]), sum(map(len, places.values()))
+    most = len(places[ranked[0]])
     leaders = [name for name in ranked if len(places[name]) == most]
     share = ratio(most, cast)
     status: Status = "decided"
@@ -51,7 +62,8 @@ def of_heads(rule: VotingRule, ballots: Sequence[RawBallot], seed: int, eligible
             next_best = len(places[ranked[1]])
             second = max([name for name in ranked[1:] if len(places[name]) == next_best])
         what = won(winner, most, second, lead, most, cast)
-    others = [dissent((name,), len(places[name]), 1, places[name], signed) for name in ranked[len(leaders) :]]
+    against = [name for name in ranked[len(leaders) :] if places[name]]
+    others = [dissent((name,), len(places[name]), 1, places[name], signed) for name in against]
     facts: dict[str, object] = {
         "status": status, "winner": winner, "leaders": tuple(leaders),
         "tally": {name: ratio(len(places[name]), 1) for name in ranked}, "margin": ratio(lead, 1), "agreement": share,
@@ -84,6 +96,17 @@ def cannot_be_overtaken(rule: VotingRule, ballots: Sequence[RawBallot], out: int
 def _is_by_share(rule: VotingRule) -> bool:
     """Whether a rule asks for nothing but votes, and a share of what was cast."""
     return rule.quorum is None and rule.min_margin is None and rule.agreement_of == "cast"
+
+
+def _all_stand(places: dict[str, list[int]], candidates: Sequence[str]) -> bool:
+    """Whether all that were chosen are among the candidates, who then have their places, even if nobody chose them."""
+    if not all(type(name) is str and name and not name.isspace() for name in candidates):
+        return False
+    if len(standing := set(candidates)) < len(candidates) or not standing >= places.keys():
+        return False
+    for name in candidates:
+        places.setdefault(name, [])
+    return True
 
 
 def _is_enough(rule: VotingRule, heads: int, cast: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -53,6 +54,31 @@ def test_single_choices_come_to_the_same(rule: VotingRule, ballots: list[object]
 @example(Plurality(tie_break=()), [Ballot("a"), Ballot(ranking=["b"]), Ballot("b")])
 def test_so_do_ballots_that_say_more_or_weigh_otherwise(rule: VotingRule, ballots: list[object]) -> None:
     _is_decided_alike(rule, ballots, len(ballots))
+
+
+@given(
+    st.sampled_from(RULES),
+    st.lists(st.sampled_from(["a", "b", None]) | _BALLOTS, max_size=6),
+    st.lists(st.sampled_from(["a", "b", "c", "d", "the river"]), min_size=1, unique=True),
+)
+@example(Unanimity(quorum=2), ["a", "a"], ["b", "a", "c"])
+@example(Unanimity(quorum=3), ["a", "a"], ["b", "a"])
+def test_so_do_ballots_among_named_candidates(rule: VotingRule, ballots: list[object], candidates: list[str]) -> None:
+    try:
+        long = VotingRule.decide(rule, ballots, seed=7, candidates=candidates)  # type: ignore[arg-type]
+    except ValidationError as refused:
+        with pytest.raises(ValidationError, match=re.escape(str(refused))):
+            rule.decide(ballots, seed=7, candidates=iter(candidates))  # type: ignore[arg-type]
+        return
+    short = rule.decide(ballots, seed=7, candidates=iter(candidates))  # type: ignore[arg-type]
+    assert list(short.tally.items()) == list(long.tally.items())
+    assert short.model_dump_json() == long.model_dump_json()
+
+
+@pytest.mark.parametrize("candidates", [["a", "a"], ["a", " "], ["a", 1], ["a", []], ["b"]])
+def test_a_choice_among_wrong_candidates_is_refused(candidates: list[str]) -> None:
+    with pytest.raises(ValidationError, match="candidate"):
+        Plurality().decide(["a"], candidates=candidates)
 
 
 def test_a_rule_made_from_one_of_these_counts_in_its_own_way() -> None:
