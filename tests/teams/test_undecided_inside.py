@@ -1,0 +1,93 @@
+"""A nested team that came to no decision abstains in the vote around it: what it says of it is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import pytest
+
+from phalanx import Agent, AgentTeam
+from phalanx.formations.voting import Majority, Plurality
+from phalanx.messages import Request
+from phalanx.testing import FunctionModel
+
+SAYS = {"ada": "cat", "bob": "dog", "cy": "eel", "dan": "fox", "eve": "dog"}
+
+
+def model(said: Mapping[str, str] = SAYS) -> FunctionModel:
+    def reply(request: Request) -> str:
+        return f"Answer: {said[request.about.member]}"
+
+    return FunctionModel(reply)
+
+
+def torn(name: str, *members: str) -> AgentTeam:
+    """A team whose members all say something else."""
+    return AgentTeam.consensus(members, name=name, rounds=0)
+
+
+OUTER: Mapping[str, Callable[..., AgentTeam]] = {
+    "consensus": lambda members: AgentTeam.consensus(members, rounds=0, model=model(), rule=Plurality(tie_break=())),
+    "consensus, several rounds": lambda members: AgentTeam.consensus(
+        members, rounds=2, exchange="messages", model=model(), rule=Majority(tie_break=())
+    ),
+    "debate": lambda members: AgentTeam.debate(members, rounds=1, model=model()),
+    "flat": lambda members: AgentTeam.flat(members, aggregation="majority_vote", model=model()),
+    "flat, unseen": lambda members: AgentTeam.flat(
+        members, shared_memory=False, aggregation=Plurality(tie_break=()), model=model()
+    ),
+    "parallel": lambda members: AgentTeam.parallel(members, aggregation="majority_vote", model=model()),
+    "blackboard": lambda members: AgentTeam.blackboard(members, model=model()),
+}
+
+
+@pytest.mark.parametrize("kind", OUTER)
+async def test_two_torn_teams_do_not_outvote_the_one_member_that_answers(kind: str) -> None:
+    members = [torn("first", "ada", "bob"), torn("second", "ada", "bob"), Agent("coder", name="cy")]
+    result = await OUTER[kind](members).run("Which animal?")
+
+    assert (result.status, "eel" in result) == ("completed", True)
+    last = result.rounds[-1]
+    assert last.choices == {"first": None, "second": None, "cy": "eel"}
+    decision = last.decision
+    assert decision is not None
+    assert (decision.cast, decision.abstained, decision.eligible) == (1, 2, 3)
+    assert decision.tally == {"eel": Fraction(1)}
+
+
+@pytest.mark.parametrize("kind", OUTER)
+async def test_where_all_teams_are_torn_nothing_is_decided(kind: str) -> None:
+    members = [torn("first", "ada", "bob"), torn("second", "cy", "dan")]
+    result = await OUTER[kind](members).run("Which animal?")
+
+    assert result.status == "undecided"
+    assert result.rounds[-1].choices == {"first": None, "second": None}
+    assert result.decision is not None
+    assert (result.decision.status, result.decision.winner, result.decision.tally) == ("no_quorum", None, {})
+
+
+async def test_the_plurality_of_a_team_that_did_not_agree_is_not_its_answer() -> None:
+    inner = torn("first", "ada", "bob", "eve", "cy")  # dog twice of four: not more than half
+    members = [inner, Agent("coder", name="dan"), Agent("coder", name="ada")]
+    team = AgentTeam.consensus(members, rounds=0, model=model(), rule=Plurality(tie_break=()))
+    result = await team.run("Which animal?")
+
+    assert result.members[0].text == "Answer: dog"
+    assert result.rounds[-1].choices == {"first": None, "dan": "fox", "ada": "cat"}
+
+
+async def test_a_team_that_decides_votes() -> None:
+    same = FunctionModel(lambda _request: "Answer: dog")
+    members = [torn("first", "ada", "bob"), torn("second", "cy", "dan")]
+    result = await AgentTeam.consensus(members, rounds=0, model=same).run("Which animal?")
+
+    assert result.status == "completed"
+    assert result.rounds[-1].choices == {"first": "dog", "second": "dog"}
+
+
+async def test_nobody_voting_in_words_for_no_decision_is_taken_for_a_torn_team() -> None:
+    same = FunctionModel(lambda _request: "Answer: no decision")
+    result = await AgentTeam.consensus(["ada", "bob"], rounds=0, model=same).run("What do we call it?")
+
+    assert result.rounds[-1].choices == {"ada": "no decision", "bob": "no decision"}
