@@ -6,9 +6,14 @@ import ast
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from phalanx.runtime import events
+from phalanx.runtime.events import AnyEvent, Event
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("runtime", "agents", "formations", "teams", "benchmarks")
@@ -83,6 +88,41 @@ def test_litellm_is_imported_in_one_file_and_late(path: Path) -> None:
             if name.split(".")[0] == "litellm":
                 assert path.name == "litellm.py", f"{path} imports litellm"
                 assert id(node) not in at_top, f"{path} imports litellm when it is itself imported"
+
+
+EVENTS = {event.__name__ for event in get_args(AnyEvent)}
+# A piece of an answer, what a slow listener missed, that a run goes on, and how a step is said to have ended on resume.
+MADE_ALONE = {
+    ("runtime/run.py", "Token"), ("runtime/stream.py", "Missed"), ("runtime/forking.py", "RunResumed"),
+    ("runtime/playback.py", "StepFinished"),
+}  # fmt: skip
+
+
+def test_every_room_emits_through_one_place() -> None:
+    alone = set()
+    for path in SOURCES + DOOR:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        # Other things may have the name of an event; an event comes from where events are.
+        known = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[-1] == "events"
+            for alias in node.names
+            if alias.name in EVENTS
+        }
+        made = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        alone |= {
+            (str(path.relative_to(ROOT)), func.id) for func in made if isinstance(func, ast.Name) and func.id in known
+        }
+    assert alone == MADE_ALONE
+
+
+def test_the_events_are_a_closed_union_of_frozen_values_that_say_where_they_belong() -> None:
+    named = [each for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event)]
+    assert {Event, *get_args(AnyEvent)} == set(named)
+    for event in get_args(AnyEvent):
+        assert [each.name for each in fields(event)][:5] == ["run_id", "seq", "path", "time", "parent"]
+        assert event.__dataclass_params__.frozen
 
 
 def run(code: str, *, cwd: Path) -> str:
