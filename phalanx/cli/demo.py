@@ -130,10 +130,11 @@ def _show_benchmark(where: Console, seed: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from .demo_bench import QUESTIONS, benchmark, rows
+    from .demo_bench import QUESTIONS, benchmark, rows, verdicts
 
     where.print()
     _say(where, f"Was the team worth it? A benchmark of {QUESTIONS} made-up questions", "bold")
+    where.print()
     found = benchmark(seed)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("system", no_wrap=True)
@@ -142,8 +143,10 @@ def _show_benchmark(where: Console, seed: int) -> None:
     for row in rows(found):
         table.add_row(*map(Text, row))
     where.print(table)
-    for finding in found.findings:
-        where.print(Text(finding.text))
+    for verdict in verdicts(found):
+        where.print()
+        where.print(Text(verdict))
+    where.print()
     said = (
         f"n={found.items}, seed {found.seed}. These members are SIMULATED too: right six times in ten, and as ready to "
         "drop a right answer as a wrong one. It shows how teams are compared, and says nothing of any real model."
@@ -152,19 +155,22 @@ def _show_benchmark(where: Console, seed: int) -> None:
 
 
 def _show_next(where: Console, dice: bool) -> None:
-    """The one line that does the same with a real model, and what else there is."""
+    """What to type next, the same with a real model first."""
+    steps = [
+        ("a team of your own", 'phalanx init team.yaml && phalanx run team.yaml "your task"'),
+        ("a benchmark of your own (docs/benchmarks.md)", "phalanx bench SPEC.yaml"),
+    ]
     if dice:
         from phalanx.agents.models.resolve import default_name
         from phalanx.settings import Settings
 
         name = default_name(Settings.from_environment()) or "openai/gpt-4o-mini"
-        _say(where, "The same with a real model:")
-        _say(where, f"  phalanx demo --model {name}", "bold")
-    if dice:
-        _say(where, "A benchmark of your own (docs/benchmarks.md):")
-        _say(where, "  phalanx bench SPEC.yaml", "bold")
-    _say(where, "A team of your own:")
-    _say(where, '  phalanx init team.yaml && phalanx run team.yaml "your task"', "bold")
+        steps.insert(0, ("the same with a real model", f"phalanx demo --model {name}"))
+    where.print()
+    _say(where, "What next", "bold")
+    for what, command in steps:
+        _say(where, f"  {what}:")
+        _say(where, f"    {command}", "bold")
 
 
 def _say(where: Console, line: str, style: str = "") -> None:

@@ -18,7 +18,9 @@ from phalanx.teams.team import AgentTeam
 if TYPE_CHECKING:
     from phalanx.agents.models.model import Model
 
-QUESTIONS = 60
+QUESTIONS = 150
+MARGIN = 0.05
+TEAM = "debate"
 
 
 def benchmark(seed: int) -> Summary:
@@ -26,9 +28,9 @@ def benchmark(seed: int) -> Summary:
     tasks = generate("arithmetic", QUESTIONS, seed=seed)
 
     async def work() -> Summary:
-        team = AgentTeam.debate([Agent("debater", name=each) for each in ("ada", "bob", "cleo")], 1, name="debate",
+        team = AgentTeam.debate([Agent("debater", name=each) for each in ("ada", "bob", "cleo")], 1, name=TEAM,
                                 model=members(simulated_answers(tasks)))  # fmt: skip
-        return summary.of(await compare({"debate": team}, tasks, seed=seed, baselines=["single", "calls"]))
+        return summary.of(await compare({TEAM: team}, tasks, seed=seed, baselines=["single", "calls"], margin=MARGIN))
 
     return anyio.run(work)
 
@@ -46,5 +48,15 @@ def rows(found: Summary) -> list[tuple[str, str, str, str]]:
     for each in found.grouped:
         if each.accuracy is not None:
             calls = f"{each.calls / max(1, each.items):.1f}"
-            made.append((each.system.name, percent(each.accuracy.value), percents(each.accuracy), calls))
+            made.append((plain(each.system.name), percent(each.accuracy.value), percents(each.accuracy), calls))
     return made
+
+
+def verdicts(found: Summary) -> list[str]:
+    """What the numbers say of the debate and each thing it has to beat."""
+    return [plain(each.text) for each in found.findings]
+
+
+def plain(text: str) -> str:
+    """A text in which the debate's baselines go without its name: there is no other team that they could be of."""
+    return text.replace(f"{TEAM}: ", "")

@@ -40,21 +40,32 @@ def test_it_ends_with_what_each_cost_and_the_line_that_asks_a_real_model(shown: 
     table = shown[shown.index("What each cost (simulated") :]
     for name in ("team", "calls", "tokens", "money", "time", "status", "hierarchy", "debate", "$0", "completed"):
         assert name in table
-    assert "  phalanx demo --model openai/gpt-4o-mini\n" in table
+    assert "    phalanx demo --model openai/gpt-4o-mini\n" in table
     assert max(map(len, table.splitlines())) <= 80
 
 
 def test_it_ends_with_a_benchmark_at_equal_calls_that_claims_nothing_of_real_models(shown: str) -> None:
     told = " ".join(shown[shown.index("Was the team worth it?") :].split())
-    calls = re.findall(r"(debate|debate: one member|debate: vote at equal calls) \d+\.\d% \[\d.*?%\] (\d\.\d)", told)
-    assert [name for name, _ in calls] == ["debate", "debate: one member", "debate: vote at equal calls"]
+    calls = re.findall(r"(debate|one member|vote at equal calls) \d+\.\d% \[\d.*?%\] (\d\.\d)", told)
+    assert [name for name, _ in calls] == ["debate", "one member", "vote at equal calls"]
     spent = {name: float(number) for name, number in calls}
-    assert spent["debate: one member"] == 1.0
-    assert spent["debate: vote at equal calls"] == spent["debate"] > 3
-    assert "Not enough items to tell debate from" in told or "tied within" in told or "than debate" in told
+    assert spent["one member"] == 1.0
+    assert spent["vote at equal calls"] == spent["debate"] > 3
+    assert "debate is better than one member by " in told
+    assert "debate is worse than vote at equal calls by " in told
     assert "These members are SIMULATED too" in told
     assert "says nothing of any real model" in told
-    assert "n=60, seed 0" in told
+    assert "n=150, seed 0" in told
+
+
+def test_a_blank_line_stands_before_each_verdict_and_between_the_parts(shown: str) -> None:
+    lines = shown.splitlines()
+    for beginning in (
+        "A hierarchy:", "A debate:", "What each cost", "Was the team", "debate is better", "debate is worse", "n=150",
+        "What next",
+    ):  # fmt: skip
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(beginning))
+        assert lines[at - 1].strip() == "", beginning
 
 
 def test_without_a_terminal_nobody_has_to_wait(shown: str) -> None:
