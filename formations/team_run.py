@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.models.model import Model
@@ -17,12 +17,7 @@ from phalanx.errors import AccessDenied, ConfigurationError, LimitExceeded, Memb
 from phalanx.runtime.alongside import Alongside
 from phalanx.runtime.board import Blackboard
 from phalanx.runtime.entries import Entry
-from phalanx.runtime.events import (
-    BallotCast,
-    BoardWritten,
-    Decided,
-    RoundStarted,
-)
+from phalanx.runtime.events import BallotCast, BoardWritten, Decided, RoundStarted
 from phalanx.runtime.human import ask_human
 from phalanx.runtime.limits import Account, Accounts
 from phalanx.runtime.regions import Identity
@@ -40,6 +35,9 @@ from .side_by_side import Say as Say
 from .side_by_side import Until as Until
 from .side_by_side import prompt_for, side_by_side
 from .voting import Decision
+
+if TYPE_CHECKING:
+    from .comparing import Comparing
 
 Best = Callable[[Sequence[Outcome]], Answer | None]
 
@@ -68,6 +66,7 @@ class TeamRun:
         self.history: list[Outcome] = []
         self.rounds: list[Round] = []
         self.cut_short: LimitExceeded | None = None
+        self.comparing: Comparing | None = None
         self._op = f"{run.run_id}/{'/'.join(run.path)}"
         self._seen = 0
         self.fences = Fences()
@@ -340,6 +339,8 @@ class TeamRun:
         place = self._place(stage, round)
         askings = [OneAsking(self, place, job.member, stage, round, job.attempt, shape, question) for job in jobs]
         ended: dict[str, Outcome] = {}
+        # What an answer is worth is known once it has been compared with all others.
+        until = until if self.comparing is None else None
 
         def so_far() -> list[Outcome]:
             return [ended[job.id] for job in jobs if job.id in ended]
@@ -353,6 +354,8 @@ class TeamRun:
             self.history += done
         for outcome in done:
             await self.post(outcome)
+        if self.comparing is not None:
+            await self.comparing.take(done, stage)
         return list(done)
 
     @staticmethod

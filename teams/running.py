@@ -18,6 +18,7 @@ from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import ConfigurationError, LimitExceeded, PhalanxError, TeamError, ValidationError
 from phalanx.formations.base import Answer
+from phalanx.formations.comparing import for_run
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
@@ -161,7 +162,7 @@ async def work(
     questions: tuple[Question, ...] = ()
     try:
         with run.deadline(seconds, of_run=True) as scope:
-            given = team.formation(inside, task)
+            given = for_run(team.formation, inside, task)(inside, task)
             if inspect.isawaitable(given):
                 given = await given
             answer = _checked(given if isinstance(given, Answer) else Answer(_text(given, team.kind)))

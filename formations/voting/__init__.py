@@ -30,17 +30,18 @@ if TYPE_CHECKING:
     from .rules import RULES, AnyRule, rule_of
     from .scored import Cumulative, Median, Score
     from .settled import cannot_change
+    from .steps import ByEmbedding, ByEntailment
     from .stopping import AnyStop, StopRule, agreement, beta, dirichlet, esc, stable, stop_of, unanimous
     from .weighted import BucketedConfidence, LogOdds, log_odds
 
 __all__ = [
     "RULES", "AnswerClass", "AnyRule", "AnyStop", "Approval", "Approvals", "Ballot", "Borda", "BucketedConfidence",
-    "CodeTests", "Copeland", "Cumulative", "Decision", "Dissent", "Equivalence", "Extracted", "Fallback",
-    "InstantRunoff", "LinearPool", "LogOdds", "LogarithmicPool", "Majority", "Median", "Minimax", "Partition",
-    "Plurality", "RankedPairs", "RawBallot", "Reading", "Rule", "Schulze", "Score", "StopRule", "Supermajority",
-    "Unanimity", "VotingRule", "agreement", "beta", "cannot_change", "decided", "dirichlet", "esc", "judge_decides",
-    "log_odds", "max_rounds", "more_than", "never", "no_change", "rule_of", "stable", "stop_from", "stop_of",
-    "unanimous",
+    "ByEmbedding", "ByEntailment", "CodeTests", "Copeland", "Cumulative", "Decision", "Dissent", "Equivalence",
+    "Extracted", "Fallback", "InstantRunoff", "LinearPool", "LogOdds", "LogarithmicPool", "Majority", "Median",
+    "Minimax", "Partition", "Plurality", "RankedPairs", "RawBallot", "Reading", "Rule", "Schulze", "Score",
+    "StopRule", "Supermajority", "Unanimity", "VotingRule", "agreement", "beta", "cannot_change", "decided",
+    "dirichlet", "esc", "judge_decides", "log_odds", "max_rounds", "more_than", "never", "no_change", "rule_of",
+    "stable", "stop_from", "stop_of", "unanimous",
 ]  # fmt: skip
 
 # Where each name is defined; it is loaded when it is first asked for.
@@ -61,6 +62,7 @@ _PLACES = {
     "rules": "RULES AnyRule rule_of",
     "scored": "Cumulative Median Score",
     "settled": "cannot_change",
+    "steps": "ByEmbedding ByEntailment",
     "stopping": "AnyStop StopRule agreement beta dirichlet esc stable stop_of unanimous",
     "weighted": "BucketedConfidence LogOdds log_odds",
 }

@@ -19,9 +19,11 @@ from .kinds import DecimalMark, Fallback, Kind, Percent, Policy
 from .meaning import KEPT, NUMERIC, WHOLE, are_whole, lookup, read_answer, reader
 from .merging import ROUNDING, Comparing, Node, Relation, key_of
 from .partition import AnswerClass, Partition, grouped, medoid
+from .steps import Compared, Direct, Step
 
 if TYPE_CHECKING:
     from .parse import Reading
+    from .steps import Asks
 
 
 class Equivalence(Data):
@@ -39,8 +41,9 @@ class Equivalence(Data):
     same unit, "ignore" looks at numbers as they are written. percent: 50% is 0.5 ("hundredths") or 50 ("plain").
     decimal, day_first: how 1,234 and 3/4/2024 are read; with "auto", 1,2 may be two numbers and is not 1.2 unless
     kind="number" says it is one.
-    relation: asked for two texts that differ as written. policy: how classes are made when the relation is not
-    transitive (see `partition.grouped`).
+    relation: asked for two texts that differ as written: a function of both, or a step that asks something outside
+    (`ByEmbedding`, `ByEntailment`). policy: how classes are made when the relation is not transitive (see
+    `partition.grouped`); by default every two texts of a class are related.
     """
 
     model_config = ConfigDict(validate_default=True)
@@ -112,6 +115,33 @@ class Equivalence(Data):
         made.sort(key=lambda each: (-len(each.members), each.label))
         return Partition(classes=tuple(made), choices=choices)
 
+    async def prepared(self, answers: Sequence[str | None]) -> Equivalence:
+        """The same equivalence with its step's work done for these answers: it asks nothing any more.
+
+        For a step whose functions are async, where no team awaits them. answers: all that it is to compare, as
+        `classes` takes them; to compare another is a ValidationError. Raises what the step's functions raise,
+        ValidationError for vectors that are none.
+        """
+        if not isinstance(self.relation, Step):
+            return self
+        compared = self.compared(Direct(waits=True))
+        await compared.learn(self.texts(answers))
+        return self.model_copy(update={"relation": compared})
+
+    def compared(self, asks: Asks) -> Compared:
+        """What is known of texts by this equivalence's step, and as yet nothing is; `asks` says how it asks."""
+        assert isinstance(self.relation, Step)
+        return Compared(self.relation, asks, self._reading)
+
+    def texts(self, answers: Sequence[str | None]) -> list[str]:
+        """Those of some `answers` that only a relation can tell the meaning of, each way of writing once, in order."""
+        found = [self._meaning(answer) for answer in dict.fromkeys(answers) if answer is not None]
+        return sorted({name for name, reading in filter(None, found) if reading.kind == "text"})
+
+    def _reading(self, text: str) -> Reading | None:
+        meaning = self._meaning(text)
+        return None if meaning is None else meaning[1]
+
     def choices(self, answers: Sequence[str | None]) -> tuple[str | None, ...]:
         """What `answers` are counted as: the `choices` of their `classes`, without the rest of it."""
         return self._merged(answers, None)
@@ -137,6 +167,8 @@ class Equivalence(Data):
                 node.add(text, times)
         relation = relation or self.relation
         if len(nodes) > 1 and not self._are_apart(nodes, relation):
+            if isinstance(relation, Step):
+                relation = relation.over(node.name for node in nodes.values() if node.reading.kind == "text")
             self._join(list(nodes.values()), relation)
         label_of = {answer: node.label or node.name for answer, node in node_of.items()}
         return tuple([label_of.get(answer) for answer in answers])
