@@ -10,13 +10,23 @@ import typer
 
 from . import stored
 from .bench import bench
-from .exits import EXIT_CODES, USAGE, refused, reported
+from .exits import (
+    ALL_CODES,
+    COMPLETED,
+    CONFIGURATION,
+    LOOK_CODES,
+    TEAM_CODES,
+    USAGE,
+    exit_codes,
+    refused,
+    reported,
+)
 from .words import ApiBase, AsJson, Debug, Limit, Model, Quiet, Save, Seed, TeamFile, end
 
 app = typer.Typer(
     name="phalanx",
     help="Teams of role-typed LLM agents, and honest numbers on whether the team was worth its cost.",
-    epilog=EXIT_CODES,
+    epilog=ALL_CODES,
     # Plain help: the same on every terminal, without colour, and without loading what draws boxes.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -39,7 +49,7 @@ def phalanx(
         raise typer.Exit(USAGE)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=TEAM_CODES)
 def run(
     team: TeamFile,
     task: Annotated[str, typer.Argument(metavar="TASK", help='What to do; "-" reads it from stdin.')],
@@ -81,14 +91,15 @@ def run(
     end(work, debug)
 
 
-for command in (
-    stored.runs, stored.show, stored.why, stored.resume, stored.replay, stored.fork, stored.export, stored.import_,
+for command, codes in (
+    (stored.runs, LOOK_CODES), (stored.show, TEAM_CODES), (stored.why, LOOK_CODES), (stored.resume, TEAM_CODES),
+    (stored.replay, TEAM_CODES), (stored.fork, TEAM_CODES), (stored.export, LOOK_CODES), (stored.import_, LOOK_CODES),
 ):  # fmt: skip
-    app.command(command.__name__.rstrip("_"), epilog=EXIT_CODES)(command)
+    app.command(command.__name__.rstrip("_"), epilog=codes)(command)
 app.add_typer(bench)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=TEAM_CODES)
 def demo(
     model: Model = None,
     api_base: ApiBase = None,
@@ -109,7 +120,7 @@ def demo(
     end(work, debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=exit_codes(COMPLETED, USAGE, CONFIGURATION))
 def diagram(team: TeamFile, debug: Debug = False) -> None:
     """Draw a team as a Mermaid flowchart, on stdout."""
 
@@ -124,16 +135,16 @@ def diagram(team: TeamFile, debug: Debug = False) -> None:
     end(work, debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=exit_codes(COMPLETED, USAGE, CONFIGURATION))
 def doctor(
     model: Model = None,
     api_base: ApiBase = None,
     call: Annotated[bool, typer.Option("--call", help="Really make the tiny call, and show what it cost.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Check what is installed, which keys and models there are, and what a tiny call would cost.
+    """Check what is installed, and which keys and models there are.
 
-    It spends nothing without --call, and it never shows a key.
+    It says what a tiny call would cost, spends nothing without --call, and it never shows a key.
     """
 
     def work() -> int:
@@ -144,9 +155,9 @@ def doctor(
     end(work, debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=LOOK_CODES)
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write.")] = Path("team.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("team.yaml"),
     formation: Annotated[
         str,
         typer.Option(

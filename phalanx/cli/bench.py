@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from .exits import EXIT_CODES
+from .exits import BENCH_CODES, COMPLETED, CONFIGURATION, LOOK_CODES, SEARCH_CODES, USAGE, exit_codes
 from .words import (
     AllowCode,
     AsJson,
@@ -24,6 +25,7 @@ from .words import (
     end,
 )
 
+FILE_CODES = exit_codes(COMPLETED, USAGE, CONFIGURATION)
 KEPT = 'A benchmark that is kept: its name, or "last".'
 
 
@@ -31,19 +33,22 @@ class _RunFirst(TyperGroup):
     """`phalanx bench SPEC.yaml` is `phalanx bench run SPEC.yaml`."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+        if not args:
+            print(context.get_help(), file=sys.stderr)
+            raise typer.Exit(USAGE)
+        if args[0] not in self.commands and args[0] not in ("-h", "--help"):
             args = ["run", *args]
         return super().parse_args(context, args)
 
 
 bench = typer.Typer(
-    name="bench", cls=_RunFirst, rich_markup_mode=None, no_args_is_help=True,
-    help="Which team is worth its cost: `phalanx bench SPEC.yaml` runs a benchmark and says.",
-    epilog=EXIT_CODES,
+    name="bench", cls=_RunFirst, rich_markup_mode=None,
+    help="Which team is worth its cost? `phalanx bench SPEC.yaml` says.",
+    epilog=BENCH_CODES,
 )  # fmt: skip
 
 
-@bench.command(epilog=EXIT_CODES)
+@bench.command(epilog=BENCH_CODES)
 def run(
     spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The benchmark; see docs/benchmarks.md.")],
     resume: Resume = False,
@@ -65,7 +70,10 @@ def run(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Run a benchmark: every system does every task, then the numbers say which is worth its cost."""
+    """Run a benchmark: every system does every task.
+
+    Then the numbers say which is worth its cost.
+    """
 
     def work() -> int:
         from .bench_run import Order, run_bench
@@ -81,7 +89,7 @@ def run(
     end(work, debug)
 
 
-@bench.command(epilog=EXIT_CODES)
+@bench.command(epilog=SEARCH_CODES)
 def search(
     spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="Members, tasks and a budget; see docs/search.md.")],
     resume: Resume = False,
@@ -96,7 +104,10 @@ def search(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Find the formation, if any, that is worth its cost for some members and tasks, and prove it on held-out ones."""
+    """Find the formation, if any, that is worth its cost.
+
+    It is found for some members and tasks, and proved on held-out tasks.
+    """
 
     def work() -> int:
         from .bench_search import run_search
@@ -113,7 +124,7 @@ def search(
     end(work, debug)
 
 
-@bench.command(epilog=EXIT_CODES)
+@bench.command(epilog=LOOK_CODES)
 def report(
     name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
@@ -121,7 +132,10 @@ def report(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Report a benchmark that is kept: the table on stdout, or a page in a file."""
+    """Report a benchmark that is kept.
+
+    The table goes to stdout, a page to a file.
+    """
 
     def work() -> int:
         from .bench_kept import report_bench
@@ -131,7 +145,7 @@ def report(
     end(work, debug)
 
 
-@bench.command(epilog=EXIT_CODES)
+@bench.command(epilog=FILE_CODES)
 def export(
     name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
     to: Annotated[
@@ -142,7 +156,7 @@ def export(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write the attempts of a benchmark that is kept to a file, one row each, for other programs."""
+    """Write the attempts of a benchmark to a file, one row each."""
 
     def work() -> int:
         from .bench_files import export_bench
@@ -152,14 +166,17 @@ def export(
     end(work, debug)
 
 
-@bench.command(epilog=EXIT_CODES)
+@bench.command(epilog=FILE_CODES)
 def plots(
     name: Annotated[str, typer.Argument(metavar="RUN", help=KEPT)],
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go; made if it is not there.")],
     form: Annotated[str, typer.Option("--format", metavar="F", help="png, svg or pdf.")] = "svg",
     debug: Debug = False,
 ) -> None:
-    """Draw a benchmark that is kept: accuracy against cost, and what the rounds of a discussion changed."""
+    """Draw a benchmark that is kept.
+
+    Accuracy against cost, and what the rounds of a discussion changed.
+    """
 
     def work() -> int:
         from .bench_files import plot_bench
@@ -169,14 +186,17 @@ def plots(
     end(work, debug)
 
 
-@bench.command(epilog=EXIT_CODES)
+@bench.command(epilog=LOOK_CODES)
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=KEPT)],
     b: Annotated[str, typer.Argument(metavar="B", help="Another one, on the same questions.")],
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compare two benchmarks that are kept: each system of A with that of the same name in B, question by question."""
+    """Compare two benchmarks that are kept.
+
+    Each system of A with that of the same name in B, question by question.
+    """
 
     def work() -> int:
         from .bench_kept import compare_kept
@@ -186,7 +206,7 @@ def compare(
     end(work, debug)
 
 
-@bench.command("list", epilog=EXIT_CODES)
+@bench.command("list", epilog=LOOK_CODES)
 def list_benches(debug: Debug = False) -> None:
     """List the benchmarks that are kept, the latest first."""
 

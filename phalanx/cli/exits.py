@@ -5,23 +5,55 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
 COMPLETED, FAILED, USAGE, UNDECIDED, STOPPED, CONFIGURATION, PAUSED, GATE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
-EXIT_CODES = """\b
-Exit codes:
-  0    completed
-  1    the team failed: there is no answer
-  2    the command, the task or a file is wrong
-  3    undecided or partial: there is an answer, with a reservation
-  4    stopped by a limit
-  5    configuration: no model, no key, a setting that cannot work
-  6    paused: it waits for an answer or a decision of yours
-  7    a condition of --fail-if holds
-  130  interrupted (143: terminated)"""
+_MEANINGS = {
+    COMPLETED: "completed",
+    FAILED: "the team failed: there is no answer",
+    USAGE: "the command, the task or a file is wrong",
+    UNDECIDED: "undecided or partial: there is an answer, with a reservation",
+    STOPPED: "stopped by a limit",
+    CONFIGURATION: "configuration: no model, no key, a setting that cannot work",
+    PAUSED: "paused: it waits for an answer or a decision of yours",
+    GATE: "a condition of --fail-if holds",
+    INTERRUPTED: "interrupted (143: terminated)",
+}
+
+
+_MEANINGS_OF_A_BENCH = {
+    COMPLETED: "it ran to its end",
+    FAILED: "it broke: the scorer failed",
+    USAGE: "the command or a file is wrong",
+    STOPPED: "a limit ended it early; what it has is reported",
+    CONFIGURATION: "configuration: no model, no key, no such engine",
+    GATE: "a condition of --fail-if holds",
+    INTERRUPTED: "interrupted",
+}
+_MEANINGS_OF_A_SEARCH = {
+    COMPLETED: "a formation won, or the single agent",
+    FAILED: "it broke: the scorer failed",
+    USAGE: "the command or a file is wrong",
+    UNDECIDED: "nothing can be told",
+    STOPPED: "nothing can be told, because a limit ended it early",
+    CONFIGURATION: "configuration: no model, no key, no such engine",
+    INTERRUPTED: "interrupted",
+}
+
+
+def exit_codes(*codes: int, meanings: Mapping[int, str] = _MEANINGS) -> str:
+    """The end of a command's help: what its exit codes mean; all of them when none is named."""
+    return "\n".join(["\b", "Exit codes:", *(f"  {code:<3}  {meanings[code]}" for code in codes or meanings)])
+
+
+ALL_CODES = exit_codes()
+LOOK_CODES = exit_codes(COMPLETED, USAGE)
+TEAM_CODES = exit_codes(*(code for code in _MEANINGS if code != GATE))
+BENCH_CODES = exit_codes(meanings=_MEANINGS_OF_A_BENCH)
+SEARCH_CODES = exit_codes(meanings=_MEANINGS_OF_A_SEARCH)
 
 
 def give_up(stream: IO[str]) -> None:

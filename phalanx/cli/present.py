@@ -16,7 +16,7 @@ from phalanx.teams.result import TeamResult
 
 from . import logs, show
 from .failures import cause, check_writable, describe, exit_code, is_interruption, say
-from .text import json_line, one_line, spent, visible
+from .text import json_line, more, one_line, spent, visible
 from .watch import View, attend
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def present(output: Output, prepare: Callable[[], Work]) -> int:
     if output.save is not None:
         result.save(output.save)
     if kept and result.status == "stopped":
-        say(f"to go on with more: {_resume(result.run_id, code)} --limit NAME=N")
+        say(f"to go on with more: {_resume(result.run_id, code)}{more(result.stop_reason)}")
     elif kept and result.status == "paused":
         for each in result.questions:
             _say_question(_resume(result.run_id, code), each.key, each.text, each.options)
@@ -102,8 +102,8 @@ def say_how_to_go_on(story: Story) -> None:
         _say_question(resume, question.key, question.question, question.options)
     say_undecided(story)
     if story.status in ("unfinished", "cancelled", "stopped", "failed") and not story.undecided:
-        more = " --limit NAME=N" if story.status == "stopped" else ""
-        say(f"to go on: {resume}{more}")
+        allowed = more(story.reason) if story.status == "stopped" else ""
+        say(f"to go on: {resume}{allowed}")
 
 
 def say_undecided(story: Story, code: str = "") -> None:
@@ -164,8 +164,8 @@ def _leave(output: Output, view: View, failure: BaseException, kept: bool, code:
     elif interrupted or isinstance(broken, LogError):
         say(f"to go on: {_resume(run_id, code)}")
     elif isinstance(broken, TeamError):
-        more = " --limit NAME=N" if isinstance(broken, LimitExceeded) else ""
-        say(f"to go on when its cause is mended: {_resume(run_id, code)}{more}")
+        allowed = more(str(broken)) if isinstance(broken, LimitExceeded) else ""
+        say(f"to go on when its cause is mended: {_resume(run_id, code)}{allowed}")
 
 
 def _no_result(view: View, usage: Usage) -> dict[str, object]:

@@ -32,7 +32,10 @@ def show(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show a run: who was asked what in which step, what came of it, what it cost."""
+    """Show a run: who was asked what, what came of it, what it cost.
+
+    With --follow it ends as the run does, with its exit code; else with 0.
+    """
 
     def work() -> int:
         from .tree import show_run
@@ -43,7 +46,10 @@ def show(
 
 
 def why(run: Stored, debug: Debug = False) -> None:
-    """Say how a run's answer came about: votes, who changed its mind, who was shown what."""
+    """Say how a run's answer came about.
+
+    Votes, who changed its mind, who was shown what, and what the answer rests on.
+    """
 
     def work() -> int:
         from .why import why as explain
@@ -100,7 +106,10 @@ def replay(
     save: Save = None,
     debug: Debug = False,
 ) -> None:
-    """Play a run back: no model is asked, nothing is spent, the answer is the same."""
+    """Play a run back: no model is asked, nothing is spent.
+
+    The answer is the same.
+    """
 
     def work() -> int:
         from .again import AgainOptions
@@ -124,7 +133,10 @@ def fork(
     save: Save = None,
     debug: Debug = False,
 ) -> None:
-    """Begin a new run from what a run had done before a step, with another model or team."""
+    """Begin a new run that is the same up to a step.
+
+    From there on it goes its own way, with another model or team.
+    """
 
     def work() -> int:
         from .again import AgainOptions
@@ -143,7 +155,7 @@ def fork(
 
 def export(
     run: Stored,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to (default: stdout).")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to (default: stdout).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -161,7 +173,10 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help='What `phalanx export` wrote; "-" reads it from stdin.')],
     debug: Debug = False,
 ) -> None:
-    """Keep a run that was exported, here or elsewhere; its id goes to stdout."""
+    """Keep a run that was exported, here or elsewhere.
+
+    Its id goes to stdout.
+    """
 
     def work() -> int:
         from .runs import import_run_from

@@ -118,6 +118,12 @@ def advised(message: str) -> str:
     return message
 
 
+def more(reason: str | None) -> str:
+    """The option that gives a run more of what a limit refused it, by the limit's name where the reason says it."""
+    named = re.search(r"\b(\w+) limit of this run reached", reason or "")
+    return f" --limit {named[1] if named else 'NAME'}=N"
+
+
 _ADVICE = (
     (
         r"run '([^']+)' is being worked on by (.+); wait for its end, or end that first, then resume it",
@@ -128,6 +134,13 @@ _ADVICE = (
         r"give it with Agent\(…, price=Price\([^)]*\)\)",
         "give it in the team file, as price: {input: …, output: …} of the member",
     ),
+    (r"give each a name of its own: Agent\(…, name=…\)", "give each a name of its own"),
+    (
+        r"(needs somebody in the seat '(\w+)'[^:]*): give \w+=…",
+        r"\1: give a member that role, or write seat: \2 with it",
+    ),
+    (r"in this log already; import it into another log", "already; keep the other one elsewhere, with PHALANX_HOME"),
+    (r"give system=…, or write all of them with inspect_logs", "say which one with --system NAME"),
 )
 
 

@@ -43,7 +43,9 @@ def show_run(given: str, *, prompts: bool, as_json: bool, follow: bool) -> int:
 def headline(story: Story) -> list[str]:
     """What run it is, when, how it ended and what it cost; its task."""
     start = story.start
-    lines = [f"run {one_line(story.run_id)}: {one_line(start.name)} ({one_line(start.formation)}), seed {start.seed}"]
+    name, formation = one_line(start.name), one_line(start.formation)
+    team = name if name == formation else f"{name} ({formation})"
+    lines = [f"run {one_line(story.run_id)}: {team}, seed {start.seed}"]
     if (forked := story.forked) is not None:
         lines.append(f"forked from {one_line(forked.forked_from or '')} at {one_line(forked.at or '')}")
     reason = f" ({advised(one_line(story.reason))})" if story.reason else ""
@@ -51,7 +53,8 @@ def headline(story: Story) -> list[str]:
     lines.append(f"began {when(story.began)}, {story.status}{reason} after {took}: {spent(story.usage)}")
     for whose, limits in (("of this run", story.limits), ("of its team", start.team_limits)):
         if limits:
-            lines.append(f"limits {whose}: {', '.join(f'{name}={value}' for name, value in limits.items())}")
+            most = (f"{name}={value}".removesuffix(".0") for name, value in limits.items())
+            lines.append(f"limits {whose}: {', '.join(most)}")
     return [*lines, f"task: {one_line(start.task)}"]
 
 

@@ -95,3 +95,29 @@ def test_the_documentation_names_every_command_option_and_exit_code(helps: dict[
             assert option in page, f"{command} {option} is not documented"
         for code, meaning in re.findall(r"^ +(\d+)  +(\w.*)$", helped, re.M):
             assert f"| {code} | {meaning} |" in page
+
+
+def test_the_list_of_commands_has_no_sentence_that_is_cut_off(tmp_path: Path) -> None:
+    for done in several(("--help",), ("bench", "--help"), cwd=tmp_path):
+        listed = done.out[done.out.index("Commands:") : done.out.index("Exit codes:")]
+        assert len(listed.splitlines()) > 5
+        assert "..." not in listed
+
+
+def test_a_command_names_no_exit_code_that_it_cannot_have(helps: dict[str, Done]) -> None:
+    assert "--fail-if" not in helps["run"].out
+    for command in ("runs", "why", "export", "init"):
+        assert re.findall(r"^ +(\d+)  ", helps[command].out, re.M) == ["0", "2"], command
+
+
+def test_a_file_that_may_be_left_out_stands_in_one_pair_of_brackets(helps: dict[str, Done]) -> None:
+    for command in ("init", "export"):
+        usage = helps[command].out.splitlines()[0]
+        assert "[FILE]" in usage
+        assert "[[" not in usage
+
+
+def test_bench_without_a_word_shows_its_help_and_no_error(tmp_path: Path) -> None:
+    bare, helped = several(("bench",), ("bench", "--help"), cwd=tmp_path)
+
+    assert (bare.code, bare.out, bare.err) == (2, "", helped.out)

@@ -94,8 +94,8 @@ def test_a_stopped_run_says_how_it_goes_on_and_does_with_what_it_had(told: dict[
     before, after = facts(told["stopped"]), facts(told["resume"])
 
     assert told["stopped"].code == 4
-    assert f"phalanx resume {run_id} --limit NAME=N" in told["stopped"].err
-    assert f"phalanx resume {run_id} --limit NAME=N" in told["show stopped"].err
+    assert f"phalanx resume {run_id} --limit calls=N" in told["stopped"].err
+    assert f"phalanx resume {run_id} --limit calls=N" in told["show stopped"].err
     assert told["resume"].code == 0
     assert (after["run_id"], after["status"], after["usage"]["calls"]) == (run_id, "completed", 2)
     assert after["members"][0]["text"] == before["members"][0]["text"]

@@ -69,7 +69,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
 
 
 def test_the_limits_of_a_run_and_of_its_team_are_shown(told: dict[str, Done]) -> None:
-    assert "limits of this run: calls=1, usd=1.0\n" in told["show"].out
+    assert "limits of this run: calls=1, usd=1\n" in told["show"].out
     assert "limits of its team: tokens=100000\n" in told["show"].out
     assert facts(told["show json"])["limits"] == {"calls": 1, "usd": 1.0}
     assert facts(told["show json"])["team_limits"] == {"tokens": 100000}
@@ -87,7 +87,7 @@ def test_a_call_that_was_refused_is_listed_and_can_be_forked_at(told: dict[str, 
 
 def test_a_fork_with_another_team_can_be_resumed_and_replayed_from_its_journal_alone(told: dict[str, Done]) -> None:
     assert told["fork"].code == 4
-    assert re.search(r"to go on with more: phalanx resume [0-9a-f]{24} --limit NAME=N", told["fork"].err)
+    assert re.search(r"to go on with more: phalanx resume [0-9a-f]{24} --limit calls=N", told["fork"].err)
     shown, went_on = facts(told["fork json"]), facts(told["fork again"])
     assert shown["forked_from"] == {"run_id": facts(told["run"])["run_id"], "at": SECOND}
     assert (went_on["run_id"], told["fork again"].code) == (shown["run_id"], 0)
@@ -104,7 +104,7 @@ def test_an_exported_run_is_imported_elsewhere_and_is_the_same_there(told: dict[
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("import again", "in this log already"),
+        ("import again", "PHALANX_HOME"),
         ("import nothing", "no.jsonl: No such file"),
         ("import team", "line 1 is torn or damaged"),
         ("import torn", "its end is missing"),

@@ -8,7 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx.cli.text import columns, cut, dollars, duration, json_line, many, money, one_line, spent, tail, visible
+from phalanx.cli.text import (
+    advised,
+    columns,
+    cut,
+    dollars,
+    duration,
+    json_line,
+    many,
+    money,
+    more,
+    one_line,
+    spent,
+    tail,
+    visible,
+)
 from phalanx.messages import Usage
 
 
@@ -89,3 +103,16 @@ def test_a_duration_is_short(seconds: float, shown: str) -> None:
 
 def test_one_thing_is_not_many() -> None:
     assert (many(1, "call"), many(0, "call"), many(2000, "call")) == ("1 call", "0 calls", "2,000 calls")
+
+
+def test_the_option_that_gives_a_run_more_is_named_by_its_limit() -> None:
+    assert more("calls limit of this run reached: 2 spent, 2 allowed") == " --limit calls=N"
+    assert more("calls limit of member 'ada' reached: 2 spent, 2 allowed") == " --limit NAME=N"
+    assert more(None) == " --limit NAME=N"
+
+
+def test_advice_for_python_becomes_advice_for_the_command_line() -> None:
+    assert "seat: lead" in advised("hierarchical needs somebody in the seat 'lead': give lead=…")
+    assert "lead=…" not in advised("hierarchical needs somebody in the seat 'lead': give lead=…")
+    assert "Agent(" not in advised("2 members are named 'a'; give each a name of its own: Agent(…, name=…)")
+    assert "--system NAME" in advised("it has 2; give system=…, or write all of them with inspect_logs")
