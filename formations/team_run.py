@@ -28,6 +28,7 @@ from .answers import REGION, Answers, post
 from .answers import identity as identity
 from .base import Answer, Member, Outcome, Round, require
 from .count import Counted
+from .enough import Enough
 from .fences import Fences
 from .one_asking import OneAsking
 from .side_by_side import Job as Job
@@ -340,7 +341,7 @@ class TeamRun:
         askings = [OneAsking(self, place, job.member, stage, round, job.attempt, shape, question) for job in jobs]
         ended: dict[str, Outcome] = {}
         # What an answer is worth is known once it has been compared with all others.
-        until = until if self.comparing is None else None
+        enough = None if until is None or self.comparing is not None else Enough(until)
 
         def so_far() -> list[Outcome]:
             return [ended[job.id] for job in jobs if job.id in ended]
@@ -348,10 +349,12 @@ class TeamRun:
         if best is not None:
             self.hold(lambda: best(so_far()))
         try:
-            await side_by_side(jobs, askings, place, ended, deadline=deadline, until=until)
+            await side_by_side(jobs, askings, place, ended, deadline=deadline, until=enough)
         finally:
             done = so_far()
             self.history += done
+        if enough is not None and enough.broken is not None:
+            raise enough.broken
         for outcome in done:
             await self.post(outcome)
         if self.comparing is not None:

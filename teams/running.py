@@ -13,6 +13,7 @@ from phalanx.agents.agent import Agent
 from phalanx.agents.loop import unknown_price
 from phalanx.agents.models.model import Model, check, is_free, price
 from phalanx.agents.models.offline import FunctionModel
+from phalanx.agents.models.stray import is_stray
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
@@ -180,11 +181,17 @@ async def work(
     except Exception as broken:  # noqa: BLE001 - a function of the user's; what was paid for goes on with its error
         refusal = TeamError(f"{team.kind} broke off with {type(broken).__name__}: {broken}")
         refusal.__cause__ = broken
+    except BaseException as stop:
+        if not is_stray(stop):
+            raise
+        # It came out of a function of the user's: to whoever waits for the run nothing is cancelled.
+        refusal = TeamError(f"{team.kind} broke off: what it waited for was cancelled, and not by this run")
+        refusal.__cause__ = stop
     if refusal is None:
         refusal = inside.cut_short
     stopped = isinstance(refusal, LimitExceeded)
     if answer is None:
-        answer = inside.best()
+        answer = _best(inside)
     inside.let_go()
     result = TeamResult(
         answer.text if answer else "",
@@ -209,6 +216,18 @@ async def work(
         failure.result = result
         raise failure from refusal.__cause__ or refusal
     return result
+
+
+def _best(inside: TeamRun) -> Answer | None:
+    """The best answer so far; None, with a warning, where what would say so breaks off itself."""
+    try:
+        return inside.best()
+    except BaseException as broken:
+        # A rule or a relation of the user's: why the run ended, and what was paid for, is told all the same.
+        if not isinstance(broken, Exception) and not is_stray(broken):
+            raise
+        inside.run.warn(f"what was answered so far cannot be decided on: {type(broken).__name__}: {broken}")
+        return None
 
 
 STATUSES = ("completed", "undecided", "partial")
