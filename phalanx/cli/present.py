@@ -16,7 +16,7 @@ from phalanx.teams.result import TeamResult
 
 from . import logs, show
 from .failures import cause, check_writable, describe, exit_code, is_interruption, say
-from .text import json_line, more, one_line, spent, visible
+from .text import json_line, one_line, refused_by, spent, visible
 from .watch import View, attend
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def present(output: Output, prepare: Callable[[], Work]) -> int:
     if output.save is not None:
         result.save(output.save)
     if kept and result.status == "stopped":
-        say(f"to go on with more: {_resume(result.run_id, code)}{more(result.stop_reason)}")
+        say(f"to go on with more: {_resume_with_more(result.run_id, code, result.stop_reason)}")
     elif kept and result.status == "paused":
         for each in result.questions:
             _say_question(_resume(result.run_id, code), each.key, each.text, each.options)
@@ -97,13 +97,14 @@ def present(output: Output, prepare: Callable[[], Work]) -> int:
 
 def say_how_to_go_on(story: Story) -> None:
     """Say, on stderr, what a stored run waits for and with which command it goes on."""
-    resume = _resume(story.run_id, _code_of(story))
+    code = _code_of(story)
+    resume = _resume(story.run_id, code)
     for question in story.questions:
         _say_question(resume, question.key, question.question, question.options)
     say_undecided(story)
     if story.status in ("unfinished", "cancelled", "stopped", "failed") and not story.undecided:
-        allowed = more(story.reason) if story.status == "stopped" else ""
-        say(f"to go on: {resume}{allowed}")
+        stopped = story.status == "stopped"
+        say(f"to go on: {_resume_with_more(story.run_id, code, story.reason) if stopped else resume}")
 
 
 def say_undecided(story: Story, code: str = "") -> None:
@@ -126,6 +127,17 @@ def _say_question(resume: str, key: str, text: str, options: tuple[str, ...]) ->
 def _resume(run_id: str, code: str) -> str:
     """The command that goes on with a run; `code`: where its team is from, if the journal does not hold it."""
     return f"phalanx resume {_word(run_id)}" + (f" --team {_word(code)}" if code else "")
+
+
+def _resume_with_more(run_id: str, code: str, reason: str | None) -> str:
+    """The command that goes on with a run that a limit ended, and gives it more of what it ran out of.
+
+    A limit of the team's or a member's own is not lifted by `--limit`: it stands in the team, which is given anew.
+    """
+    name, given = refused_by(reason)
+    if given:
+        return f"{_resume(run_id, code)} --limit {name}=N"
+    return f"allow more {name} in the team's file, then {_resume(run_id, code or 'TEAM.yaml')}"
 
 
 def _code_of(story: Story) -> str:
@@ -164,8 +176,9 @@ def _leave(output: Output, view: View, failure: BaseException, kept: bool, code:
     elif interrupted or isinstance(broken, LogError):
         say(f"to go on: {_resume(run_id, code)}")
     elif isinstance(broken, TeamError):
-        allowed = more(str(broken)) if isinstance(broken, LimitExceeded) else ""
-        say(f"to go on when its cause is mended: {_resume(run_id, code)}{allowed}")
+        refused = isinstance(broken, LimitExceeded)
+        resume = _resume_with_more(run_id, code, str(broken)) if refused else _resume(run_id, code)
+        say(f"to go on when its cause is mended: {resume}")
 
 
 def _no_result(view: View, usage: Usage) -> dict[str, object]:

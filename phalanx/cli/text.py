@@ -118,10 +118,10 @@ def advised(message: str) -> str:
     return message
 
 
-def more(reason: str | None) -> str:
-    """The option that gives a run more of what a limit refused it, by the limit's name where the reason says it."""
-    named = re.search(r"\b(\w+) limit of this run reached", reason or "")
-    return f" --limit {named[1] if named else 'NAME'}=N"
+def refused_by(reason: str | None) -> tuple[str, bool]:
+    """Which limit ended a run, and whether the run was given it; its team or a member has it otherwise."""
+    named = re.search(r"\b(\w+) limit of (this run)?", reason or "")
+    return ("NAME", True) if named is None else (named[1], named[2] is not None)
 
 
 _ADVICE = (
@@ -129,7 +129,8 @@ _ADVICE = (
         r"run '([^']+)' is being worked on by (.+); wait for its end, or end that first, then resume it",
         r"run \1 is being worked on by \2; watch it with `phalanx show \1 --follow`, or end that first",
     ),
-    (r"raise Limits\((\w+)=…\)", r"allow more with --limit \1=N, or under limits: in the team file"),
+    (r"(limit of this run reached[^;]*; )raise Limits\((\w+)=…\)", r"\1allow more with --limit \2=N"),
+    (r"raise Limits\((\w+)=…\)", r"allow more \1 under limits: in the team file"),
     (
         r"give it with Agent\(…, price=Price\([^)]*\)\)",
         "give it in the team file, as price: {input: …, output: …} of the member",

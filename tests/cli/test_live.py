@@ -380,6 +380,6 @@ def test_plain_lines_tell_the_same_story_one_event_a_line() -> None:
         "   1.25s  jury: begins: debate of x (debater)",
         "   1.25s  jury > x: drafts alone",
         "   1.25s  jury > x: failed: boom; 1 call, 15 tokens, cost unknown",
-        "   1.25s  office: stopped (allow more with --limit calls=N, or under limits: in the team file) after 1.2s: "
-        "1 call, 15 tokens, cost unknown",
+        "   1.25s  office: stopped (allow more calls under limits: in the team file) after 1.2s: 1 call, 15 tokens, "
+        "cost unknown",
     ]

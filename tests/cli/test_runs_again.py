@@ -80,6 +80,21 @@ def test_a_run_that_goes_on_keeps_its_limits_until_they_are_lifted(told: dict[st
     assert (told["lifted"].code, facts(told["lifted"])["status"]) == (0, "completed")
 
 
+def test_a_run_that_a_limit_of_its_team_stopped_goes_on_in_the_way_it_says(tmp_path: Path) -> None:
+    own = PIPELINE + "model: offline/simulated\n"
+    team = write(tmp_path, own + "limits: {calls: 1}\n")
+    stopped = phalanx("run", team, "Which?", cwd=tmp_path)
+    shown = phalanx("show", "last", cwd=tmp_path)
+    write(tmp_path, own + "limits: {calls: 5}\n")
+    went_on = phalanx("resume", "last", "--team", team, cwd=tmp_path)
+
+    way = r"to go on.*: allow more calls in the team's file, then phalanx resume [0-9a-f]{24} --team TEAM.yaml\n"
+    assert (stopped.code, went_on.code) == (4, 0)
+    assert re.search(way, stopped.err)
+    assert re.search(way, shown.err)
+    assert "--limit" not in stopped.err
+
+
 def test_a_call_that_was_refused_is_listed_and_can_be_forked_at(told: dict[str, Done]) -> None:
     assert f"{SECOND}: offline/simulated, refused" in told["show"].out
     assert (told["fork refused"].code, facts(told["fork refused"])["status"]) == (0, "completed")

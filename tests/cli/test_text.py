@@ -17,8 +17,8 @@ from phalanx.cli.text import (
     json_line,
     many,
     money,
-    more,
     one_line,
+    refused_by,
     spent,
     tail,
     visible,
@@ -105,10 +105,11 @@ def test_one_thing_is_not_many() -> None:
     assert (many(1, "call"), many(0, "call"), many(2000, "call")) == ("1 call", "0 calls", "2,000 calls")
 
 
-def test_the_option_that_gives_a_run_more_is_named_by_its_limit() -> None:
-    assert more("calls limit of this run reached: 2 spent, 2 allowed") == " --limit calls=N"
-    assert more("calls limit of member 'ada' reached: 2 spent, 2 allowed") == " --limit NAME=N"
-    assert more(None) == " --limit NAME=N"
+def test_a_limit_that_the_run_was_given_is_told_from_one_of_its_team() -> None:
+    assert refused_by("calls limit of this run reached: 2 spent, 2 allowed") == ("calls", True)
+    assert refused_by("usd limit of run 'office' reached: 2 spent, 2 allowed") == ("usd", False)
+    assert refused_by("calls limit of member 'ada' reached: 2 spent, 2 allowed") == ("calls", False)
+    assert refused_by(None) == ("NAME", True)
 
 
 def test_advice_for_python_becomes_advice_for_the_command_line() -> None:
@@ -116,3 +117,5 @@ def test_advice_for_python_becomes_advice_for_the_command_line() -> None:
     assert "lead=…" not in advised("hierarchical needs somebody in the seat 'lead': give lead=…")
     assert "Agent(" not in advised("2 members are named 'a'; give each a name of its own: Agent(…, name=…)")
     assert "--system NAME" in advised("it has 2; give system=…, or write all of them with inspect_logs")
+    assert advised("calls limit of this run reached: 2 spent; raise Limits(calls=…)").endswith("with --limit calls=N")
+    assert advised("calls limit of run 't' reached: 2 spent; raise Limits(calls=…)").endswith("in the team file")
