@@ -231,14 +231,10 @@ def test_a_lock_on_right_answers_bounds_what_any_rule_of_revision_can_win() -> N
     assert fmean(last) > 0.92
 
 
-@pytest.mark.parametrize(
-    ("topology", "seen"), [("full", (4, 4, 4, 4, 4)), ("ring", (2,) * 5), ("star", (4, 1, 1, 1, 1))]
-)
-def test_beliefs_move_to_those_of_the_neighbours_in_every_topology(
-    topology: Literal["full", "ring", "star"], seen: tuple[int, ...]
-) -> None:
-    """E[p_i] = (S p_i + sum p_j) / (S + d_i) over the neighbours j: the mean of all stays but where one is the hub."""
-    size, beliefs = 5, [Fraction(each, 10) for each in (9, 3, 4, 5, 4)]
+def moved_in(
+    topology: Literal["full", "ring", "star"], beliefs: Sequence[Fraction], size: int, seen: Sequence[int]
+) -> list[Fraction]:
+    """What members of such beliefs expect after one round, each belief weighing as much as `size` answers, exactly."""
     names = NAMES[: len(beliefs)]
     told: dict[str, list[str]] = {}
 
@@ -260,7 +256,18 @@ def test_beliefs_move_to_those_of_the_neighbours_in_every_topology(
             others.remove(drafts[at])  # its own
             assert len(others) == seen[at]
             moved[at] += chance * (size * beliefs[at] + others.count(RIGHT)) / (size + seen[at])
+    return moved
 
+
+@pytest.mark.parametrize(
+    ("topology", "seen"), [("full", (4, 4, 4, 4, 4)), ("ring", (2,) * 5), ("star", (4, 1, 1, 1, 1))]
+)
+def test_beliefs_move_to_those_of_the_neighbours_in_every_topology(
+    topology: Literal["full", "ring", "star"], seen: tuple[int, ...]
+) -> None:
+    """E[p_i] = (S p_i + sum p_j) / (S + d_i) over the neighbours j: the mean of all stays but where one is the hub."""
+    size, beliefs = 5, [Fraction(each, 10) for each in (9, 3, 4, 5, 4)]
+    moved = moved_in(topology, beliefs, size, seen)
     around: dict[str, Callable[[int], list[int]]] = {
         "full": lambda at: [other for other in range(5) if other != at],
         "ring": lambda at: [(at - 1) % 5, (at + 1) % 5],
@@ -271,6 +278,30 @@ def test_beliefs_move_to_those_of_the_neighbours_in_every_topology(
         assert belief == (size * beliefs[at] + sum(beliefs[other] for other in near)) / (size + len(near))
     drift = sum(moved) - sum(beliefs)
     assert drift > 0 if topology == "star" else drift == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "tenths", "after"),
+    [
+        (4, (8.2, 4, 4, 4, 4.8), Fraction(524, 1000)),
+        (5, (9, 3, 4, 5, 4), Fraction(47, 90)),
+        (5, (1, 6, 7, 5, 6), Fraction(43, 90)),
+        (5, (5, 1, 9, 6, 4), Fraction(1, 2)),
+        (1, (5.8, 4.8, 4.8, 4.8, 4.8), Fraction(524, 1000)),
+    ],
+)
+def test_the_mean_of_a_star_drifts_to_its_hub_as_far_as_the_hub_is_off_and_is_heard_more(
+    size: int, tenths: Sequence[float], after: Fraction
+) -> None:
+    """.500 -> .524: by (hub - mean) (1/(S+1) - 1/(S+n-1)), for a leaf hears one member and the hub hears n-1.
+
+    So a hub that holds what all hold on average moves nobody, and a star of a hub at .82 with S = 4 drifts by .024.
+    """
+    beliefs = [Fraction(str(each)) / 10 for each in tenths]
+    assert fmean(beliefs) == 0.5
+    moved = moved_in("star", beliefs, size, (4, 1, 1, 1, 1))
+    assert sum(moved) / 5 == after
+    assert after - Fraction(1, 2) == (beliefs[0] - Fraction(1, 2)) * (Fraction(1, size + 1) - Fraction(1, size + 4))
 
 
 # -- continuous opinions -------------------------------------------------------------------------------------------
