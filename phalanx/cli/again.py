@@ -75,11 +75,27 @@ def replay(options: AgainOptions) -> int:
         team, log = _team(options, story), SqliteLog(runs_file())
 
         async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - there is nothing to stream
-            return await team.replay(story.run_id, log=log, on_event=see)
+            return await team.replay(story.run_id, log=log, on_event=_ending_once(see))
 
         return Work(team=team, start=start, log=log, kept=False)
 
     return present(options.output, prepare)
+
+
+def _ending_once(see: Listener) -> Listener:
+    """A listener without the end of a playback: the run's own end was told already, with the time that it took."""
+    from phalanx.runtime.events import AnyEvent, RunFinished, RunResumed
+
+    ended = False
+
+    def told(event: AnyEvent) -> None:
+        nonlocal ended
+        if isinstance(event, RunFinished) and ended:
+            return
+        ended = isinstance(event, RunFinished) or (ended and not isinstance(event, RunResumed))
+        see(event)
+
+    return told
 
 
 def fork(options: AgainOptions) -> int:

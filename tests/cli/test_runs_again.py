@@ -95,6 +95,17 @@ def test_a_run_that_a_limit_of_its_team_stopped_goes_on_in_the_way_it_says(tmp_p
     assert "--limit" not in stopped.err
 
 
+def test_a_replay_is_shown_to_end_once_when_the_run_did(tmp_path: Path) -> None:
+    write(tmp_path, PIPELINE)
+    ran = phalanx("run", "team.yaml", "Which?", *OFFLINE, "-l", "calls=1", cwd=tmp_path)
+    phalanx("resume", "last", "-l", "calls=9", cwd=tmp_path)
+    replayed = phalanx("replay", "last", cwd=tmp_path)
+
+    ends = re.findall(r"line: (stopped|completed|goes on)", replayed.err)
+    assert (ran.code, replayed.code) == (4, 0)
+    assert ends == ["stopped", "goes on", "completed"]
+
+
 def test_a_call_that_was_refused_is_listed_and_can_be_forked_at(told: dict[str, Done]) -> None:
     assert f"{SECOND}: offline/simulated, refused" in told["show"].out
     assert (told["fork refused"].code, facts(told["fork refused"])["status"]) == (0, "completed")
