@@ -12,7 +12,7 @@ from phalanx import AgentTeam
 
 async def main(model: str) -> None:
     team = AgentTeam.consensus(["ada", "bob", "cleo"], min_agreement=2, model=model)
-    result = await team.run("Which is larger, 9.11 or 9.9?")
+    result = await team.run("Which is larger: A) 9.11 or B) 9.9?")
     print(result.status, "|", result.votes)
     print(result.why())
 

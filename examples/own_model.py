@@ -24,7 +24,8 @@ def answer(request: Request) -> str:
 async def main() -> None:
     agent = Agent("researcher", model=FunctionModel(answer), output=City)
     result = await agent.run("Name an old city.")
-    print(result.output.name, result.output.founded, result.usage.calls, result.cost)
+    city = result.output
+    print(f"{city.name}, founded in {city.founded} ({result.usage.calls} call, cost {result.cost})")
 
 
 anyio.run(main)

@@ -23,7 +23,7 @@ async def main(model: str) -> None:
     result = await team.run("What is 17 * 23? End with a line 'Answer: <number>'.")
     print(result.status, "|", result.decision.explanation if result.decision else "")
     for outcome in result.members:
-        print(f"  {outcome.member:5} {outcome.status:7} {outcome.error or outcome.text[-40:]!r}")
+        print(f"  {outcome.member:5} {outcome.status:7} {outcome.error or outcome.text.splitlines()[-1]}")
 
 
 anyio.run(main, sys.argv[1] if len(sys.argv) > 1 else "offline/simulated")

@@ -132,6 +132,8 @@ def report_bench(given: str, *, html: Path | None, markdown: Path | None, as_jso
 def compare_kept(a: str, b: str, *, as_json: bool) -> int:
     """Say how the systems of two benchmarks differ, on the questions that both have."""
     first_name, second_name = found_name(a), found_name(b)
+    if first_name == second_name:
+        raise WrongUse(f"{first_name!r} is one benchmark; name two that differ: `phalanx bench list` lists them")
 
     async def read(log: Log) -> tuple[Comparison, Comparison]:
         return await read_comparison(log, first_name), await read_comparison(log, second_name)

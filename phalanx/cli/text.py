@@ -141,6 +141,11 @@ _ADVICE = (
         r"\1: give a member that role, or write seat: \2 with it",
     ),
     (r"in this log already; import it into another log", "already; keep the other one elsewhere, with PHALANX_HOME"),
+    (
+        r"members: there is no field 'members'$",
+        "members: a benchmark has systems, such as systems: {mine: {team: FILE}}; `phalanx run` takes a team, and "
+        "`phalanx bench search` members",
+    ),
     (r"give system=…, or write all of them with inspect_logs", "say which one with --system NAME"),
 )
 

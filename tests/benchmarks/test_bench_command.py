@@ -14,6 +14,7 @@ from phalanx.benchmarks.spec import load_bench
 from phalanx.benchmarks.tasks import TaskItem
 from phalanx.errors import SpecError, ValidationError
 from tests.cli.command import interrupt, phalanx, several, started, wait_until
+from tests.cli.teams import DEBATE, write
 
 SIMULATED = """\
 name: small
@@ -48,10 +49,11 @@ def test_a_benchmark_runs_is_kept_goes_on_and_is_reported_and_compared(spec: Pat
         ["bench", "report", "last", "--json"],
         ["bench", "report", "small", "--html", "page.html", "--markdown", "page.md"],
         ["bench", "compare", "small", "small-2"],
+        ["bench", "compare", "last", "small-2"],
         ["bench", spec, "--no-keep", "--no-baselines", "--json", "-q"],
         cwd=tmp_path, seconds=150,
     )  # fmt: skip
-    first, resumed, limited, whole, listed, report, page, compared, unkept = ends
+    first, resumed, limited, whole, listed, report, page, compared, itself, unkept = ends
 
     assert first.code == 0, first.err
     assert "debate: vote at equal tokens" in " ".join(first.out.split())
@@ -85,12 +87,15 @@ def test_a_benchmark_runs_is_kept_goes_on_and_is_reported_and_compared(spec: Pat
     assert compared.code == 0
     assert "0.0" in compared.out
     assert "small debate" in compared.out
+    assert (itself.code, itself.out) == (2, "")
+    assert "'small-2' is one benchmark; name two that differ" in itself.err
     assert unkept.code == 0
     assert unkept.err == ""
     assert {each["system"]["name"] for each in json.loads(unkept.out)["standings"]} == {"debate", "solo"}
 
 
 def test_what_cannot_be_run_is_refused_in_one_line_with_its_exit_code(spec: Path, tmp_path: Path) -> None:
+    team = write(tmp_path, DEBATE)
     commands: dict[tuple[str, ...], tuple[int, str]] = {
         (str(spec), "--fail-if", "debate beats vote"): (2, "is no condition; write"),
         (str(spec), "--fail-if", "debbate < solo"): (2, "no system 'debbate' (did you mean 'debate'?)"),
@@ -98,6 +103,7 @@ def test_what_cannot_be_run_is_refused_in_one_line_with_its_exit_code(spec: Path
         (str(spec), "--engine", "desk"): (5, "no engine 'desk' (did you mean 'dask'?)"),
         (str(spec), "--resume"): (2, "there is no benchmark 'small' to go on with"),
         (str(spec), "--resume", "--no-keep"): (2, "--no-keep cannot go with --resume"),
+        (str(team),): (2, "a benchmark has systems"),
         ("nothing.yaml",): (2, "nothing.yaml: No such file"),
         ("report", "small"): (2, "there is no benchmark 'small'"),
         ("compare", "a", "b"): (2, "there is no benchmark 'a'"),
