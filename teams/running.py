@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import ConfigurationError, LimitExceeded, PhalanxError, TeamError, ValidationError
-from phalanx.formations.base import Answer
+from phalanx.formations.base import Answer, Outcome
 from phalanx.formations.comparing import for_run
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
@@ -192,6 +193,8 @@ async def work(
     stopped = isinstance(refusal, LimitExceeded)
     if answer is None:
         answer = _best(inside)
+    else:
+        answer = _as_meant(answer, inside.history)
     inside.let_go()
     result = TeamResult(
         answer.text if answer else "",
@@ -216,6 +219,19 @@ async def work(
         failure.result = result
         raise failure from refusal.__cause__ or refusal
     return result
+
+
+def _as_meant(answer: Answer, history: Sequence[Outcome]) -> Answer:
+    """An answer that is a nested team's own, word for word, is no more settled than that team says it is."""
+    if answer.status != "completed" or answer.decision is not None:
+        return answer
+    if not any(isinstance(each.answer, TeamResult) for each in history):
+        return answer
+    whose = [each.answer for each in history if each.text == answer.text and answer.author in ("", each.member)]
+    statuses = {each.status if isinstance(each, TeamResult) else "completed" for each in whose if each is not None}
+    if not statuses or "completed" in statuses:
+        return answer
+    return dataclasses.replace(answer, status="undecided" if statuses == {"undecided"} else "partial")
 
 
 def _best(inside: TeamRun) -> Answer | None:

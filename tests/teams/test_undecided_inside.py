@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from phalanx import Agent, AgentTeam
+from phalanx import Agent, AgentTeam, Limits, Task, TeamRun
+from phalanx.formations.router import Router
 from phalanx.formations.voting import Majority, Plurality
 from phalanx.messages import Request
 from phalanx.testing import FunctionModel
@@ -91,3 +92,44 @@ async def test_nobody_voting_in_words_for_no_decision_is_taken_for_a_torn_team()
     result = await AgentTeam.consensus(["ada", "bob"], rounds=0, model=same).run("What do we call it?")
 
     assert result.rounds[-1].choices == {"ada": "no decision", "bob": "no decision"}
+
+
+# -- where a nested team's answer is the team's ----------------------------------------------------------------------
+
+
+def routed(chosen: AgentTeam) -> AgentTeam:
+    return AgentTeam([chosen, Agent("coder", name="eve")], formation=Router(choose=lambda _: "first"), model=model())
+
+
+async def passed_on(run: TeamRun, task: Task) -> str:
+    return await run.ask("first", run.text(task))
+
+
+ONE_VOICE: Mapping[str, Callable[[AgentTeam], AgentTeam]] = {
+    "router": routed,
+    "handoff": lambda inner: AgentTeam.handoff([inner, "eve"], model=model()),
+    "pipeline": lambda inner: AgentTeam.pipeline(["eve", inner], model=model()),
+    "map_reduce": lambda inner: AgentTeam.map_reduce(["eve"], inner, split="lines", model=model()),
+    "flat": lambda inner: AgentTeam.flat(["eve"], aggregator=inner, model=model()),
+    "mixture": lambda inner: AgentTeam.mixture(["eve"], inner, 2, model=model()),
+    "a function": lambda inner: AgentTeam([inner, "eve"], formation=passed_on, model=model()),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_VOICE)
+async def test_a_team_whose_answer_is_that_of_a_torn_team_is_as_undecided(kind: str) -> None:
+    result = await ONE_VOICE[kind](torn("first", "ada", "bob")).run("Which animal?")
+    assert (result.status, result.startswith("No decision")) == ("undecided", True)
+
+
+@pytest.mark.parametrize("kind", ONE_VOICE)
+async def test_a_team_whose_answer_is_that_of_a_team_that_was_cut_short_is_partial(kind: str) -> None:
+    inner = AgentTeam.pipeline(["ada", "bob"], name="first", limits=Limits(calls=1))
+    result = await ONE_VOICE[kind](inner).run("Which animal?")
+    assert (result.status, result.content) == ("partial", "Answer: cat")
+
+
+@pytest.mark.parametrize("kind", ONE_VOICE)
+async def test_a_team_whose_answer_is_that_of_a_team_that_decided_is_completed(kind: str) -> None:
+    result = await ONE_VOICE[kind](torn("first", "bob", "eve")).run("Which animal?")
+    assert (result.status, result.content) == ("completed", "Answer: dog")
