@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 from phalanx.messages import Data
 
 from .budget import SampleWithin
-from .grouping import Grouped, by_item
-from .record import Attempt, Ballots
+from .grouping import Grouped
+from .rows import RIGHT, Row, rows_of
 from .shares import Share, decided_by, shares
 from .statistics.intervals import Estimate, accuracy
 from .statistics.paired import paired_difference
 from .statistics.transitions import Transitions
 from .statistics.votes import EffectiveVotes, agreement_when_wrong, effective_votes
 
-RIGHT = 1 - 1e-9
 # How many (pair of members, item) entries the error correlation looks at; beyond it items are taken at even steps.
 ENTRIES = 1_000_000
 
@@ -86,117 +86,112 @@ def diagnose(group: Grouped, *, level: float = 0.95) -> Diagnosis | None:
 
     group: its attempts. level: of the intervals.
     """
-    told = [(each, _rounds(each)) for each in group.attempts]
-    held = [(attempt, rounds) for attempt, rounds in told if rounds and rounds[0].choices]
+    told = rows_of(group)
+    held = [(attempt, rounds) for attempt, rounds in told if rounds and rounds[0].members]
     if not held:
         return None
 
-    def mean(scores: Mapping[str, float]) -> Estimate:
-        return accuracy(list(scores.values()), clusters=group.clusters(scores), level=level)
-
+    items = [attempt.item for attempt, _ in held]
     drafts = [rounds[0] for _, rounds in held]
-    given = [choice for draft in drafts for choice in draft.choices.values()]
-    rows = _rows(held)
-    members = list(dict.fromkeys(member for draft in rows for member in draft.choices))
+    rows = _rows(items, drafts)
+    members = list(dict.fromkeys(member for names in dict.fromkeys(row.members for row in rows) for member in names))
     last = max(len(rounds) for _, rounds in held) - 1
-    final = by_item([(each.item, each.score) for each, _ in held])
-    voted = by_item([(each.item, rounds[0].decided) for each, rounds in held])
+
+    def mean(values: Sequence[float]) -> Estimate:
+        names, means = group.averaged(items, values)
+        return accuracy(means, clusters=group.clusters(names), level=level)
+
+    final, voted = [attempt.score for attempt, _ in held], [draft.ballots.decided for draft in drafts]
     talked = None
     if last:
-        pairs = list(final.values()), list(voted.values())
-        talked = paired_difference(*pairs, clusters=group.clusters(final), level=level)
+        (names, ended), (_, began) = group.averaged(items, final), group.averaged(items, voted)
+        talked = paired_difference(ended, began, clusters=group.clusters(names), level=level)
     # The samples of a baseline are one member's, and not as many on each item: there is nobody to tell apart.
-    members_of = () if group.system.kind == SampleWithin.kind else shares(group, level=level)
+    members_of = () if group.system.kind == SampleWithin.kind else shares(group, told, level=level)
     return Diagnosis(
         system=group.system.name,
         attempts=len(held),
         of=len(group.attempts),
         rounds=last,
-        draft=mean(by_item([(each.item, _one(rounds[0])) for each, rounds in held])),
+        draft=mean([sum(draft.worth) / len(draft.worth) for draft in drafts]),
         vote=mean(voted),
         final=mean(final),
         talked=talked,
-        coverage=mean(by_item([(each.item, float(any(_rights(rounds[0]).values()))) for each, rounds in held])),
+        coverage=mean([float(any(draft.right)) for draft in drafts]),
         turns=tuple(_turns([rounds for _, rounds in held])),
-        decided=_table((_right(rounds[0].decided), _right(each.score)) for each, rounds in held),
+        decided=_table((rounds[0].ballots.decided >= RIGHT, each.score >= RIGHT) for each, rounds in held),
         votes=_effective(rows, members, level) if len(members) > 1 else None,
         same_wrong=_same_wrong(rows, members, level) if len(members) > 1 else None,
-        abstained=given.count(None) / len(given),
+        abstained=sum(draft.seats.count(None) for draft in drafts) / sum(len(draft.seats) for draft in drafts),
         members=members_of,
-        decided_by=decided_by(group) if members_of else "",
+        decided_by=decided_by(told) if members_of else "",
     )
 
 
-def _rounds(attempt: Attempt) -> list[Ballots]:
-    """Its rounds in order; a round that was written twice counts as it was last."""
-    if len(attempt.ballots) < 2:
-        return list(attempt.ballots)
-    return [each for _, each in sorted({each.round: each for each in attempt.ballots}.items())]
-
-
-def _one(draft: Ballots) -> float:
-    """What one draft is worth on average over the members."""
-    given = [draft.worth.get(member, 0.0) for member, choice in draft.choices.items() if choice is not None]
-    return sum(given) / len(draft.choices)
-
-
-def _right(worth: float) -> bool:
-    return worth >= RIGHT
-
-
-def _rights(ballots: Ballots) -> dict[str, bool]:
-    worth = ballots.worth
-    return {
-        member: choice is not None and worth.get(member, 0.0) >= RIGHT for member, choice in ballots.choices.items()
-    }
-
-
 def _table(pairs: Iterable[tuple[bool, bool]]) -> Transitions:
-    found = Counter(pairs)
+    return _counted(Counter(pairs))
+
+
+def _counted(found: Counter[tuple[bool, bool]]) -> Transitions:
     return Transitions(
         kept=found[True, True], broke=found[True, False], fixed=found[False, True], missed=found[False, False]
     )
 
 
-def _turns(attempts: Sequence[Sequence[Ballots]]) -> Iterable[Turn]:
-    pairs: dict[tuple[int, int], list[tuple[Ballots, Ballots]]] = {}
+def _turns(attempts: Sequence[Sequence[Row]]) -> Iterable[Turn]:
+    pairs: dict[tuple[int, int], list[tuple[Row, Row]]] = {}
     for rounds in attempts:
         for before, after in pairwise(rounds):
-            pairs.setdefault((before.round, after.round), []).append((before, after))
+            pairs.setdefault((before.ballots.round, after.ballots.round), []).append((before, after))
     for (first, then), found in sorted(pairs.items()):
-        flips = []
-        for before, after in found:
-            was, became = _rights(before), _rights(after)
-            flips += [(was[member], became[member]) for member in was if member in became]
+        flips: Counter[tuple[bool, bool]] = Counter()
+        # Who was right before and after is the same in many attempts.
+        kinds = Counter((before.members, before.right, after.members, after.right) for before, after in found)
+        for (was_of, was, became_of, became), times in kinds.items():
+            now = dict(zip(became_of, became, strict=True))
+            for member, right in zip(was_of, was, strict=True):
+                if member in now:
+                    flips[right, now[member]] += times
         if flips:
-            decisions = _table((_right(before.decided), _right(after.decided)) for before, after in found)
-            yield Turn(before=first, after=then, members=_table(flips), decisions=decisions)
+            decisions = _table(
+                (before.ballots.decided >= RIGHT, after.ballots.decided >= RIGHT) for before, after in found
+            )
+            yield Turn(before=first, after=then, members=_counted(flips), decisions=decisions)
 
 
-def _rows(held: Sequence[tuple[Attempt, Sequence[Ballots]]]) -> list[Ballots]:
+def _rows(items: Sequence[str], drafts: Sequence[Row]) -> list[Row]:
     """The drafts that the correlation of errors is told from: one row an item, for repeats are not more items."""
-    first: dict[str, Ballots] = {}
-    for attempt, rounds in held:
-        first.setdefault(attempt.item, rounds[0])
+    first: dict[str, Row] = {}
+    for item, draft in zip(items, drafts, strict=True):
+        first.setdefault(item, draft)
     rows = list(first.values())
-    members = max(len(row.choices) for row in rows)
+    members = max(len(row.members) for row in rows)
     most = max(2, ENTRIES // max(1, members * (members - 1) // 2))
     return rows if len(rows) <= most else rows[:: -(-len(rows) // most)]
 
 
-def _effective(rows: Sequence[Ballots], members: Sequence[str], level: float) -> EffectiveVotes:
-    right = [_rights(row) for row in rows]
-    return effective_votes([[row.get(member) for member in members] for row in right], level=level)
+def _effective(rows: Sequence[Row], members: Sequence[str], level: float) -> EffectiveVotes:
+    return effective_votes(_aligned([(row.members, row.right) for row in rows], members), level=level)
 
 
-def _same_wrong(rows: Sequence[Ballots], members: Sequence[str], level: float) -> Estimate | None:
-    answers: list[list[Hashable | None]] = []
-    for row in rows:
-        rights = _rights(row)
-        # Whatever is right is the same answer here, however it was counted.
-        answers.append(["right" if rights.get(m) else _other(row.choices.get(m)) for m in members])
-    return agreement_when_wrong(answers, ["right"] * len(answers), level=level)
+def _same_wrong(rows: Sequence[Row], members: Sequence[str], level: float) -> Estimate | None:
+    # Whatever is right is the same answer here, however it was counted.
+    said = [
+        (row.members, tuple(["right" if right else seat for right, seat in zip(row.right, row.seats, strict=True)]))
+        for row in rows
+    ]
+    return agreement_when_wrong(_aligned(said, members), ["right"] * len(said), level=level)
 
 
-def _other(choice: str | None) -> Hashable | None:
-    return None if choice is None else ("wrong", choice)
+Entry = TypeVar("Entry", bound=Hashable)
+
+
+def _aligned(
+    rows: Sequence[tuple[tuple[str, ...], tuple[Entry, ...]]], members: Sequence[str]
+) -> list[tuple[Entry | None, ...]]:
+    """Rows with an entry for each of all members; None for those who are not in a row."""
+    everyone = tuple(members)
+    return [
+        entries if names == everyone else tuple(map(dict(zip(names, entries, strict=True)).get, everyone))
+        for names, entries in rows
+    ]

@@ -127,7 +127,8 @@ def _try(texts: _Texts, system: int, made: Attempt, held: Conversations | None) 
 
 
 def _round(texts: _Texts, ballots: Ballots) -> dict[str, Json]:
-    choices = [[name, texts.at(said), ballots.worth.get(name, 0.0)] for name, said in ballots.choices.items()]
+    at, worth = texts.at, ballots.worth
+    choices = [[name, at(said), worth.get(name, 0.0)] for name, said in ballots.choices.items()]
     return {"round": ballots.round, "choices": choices, "decided": ballots.decided}
 
 

@@ -46,6 +46,21 @@ class Grouped:
         """One label an item, for the statistics; None when items stand alone."""
         return [self.labels[item] for item in items] if self.labels else None
 
+    @property
+    def repeats(self) -> bool:
+        """Whether there is an item with more than one attempt."""
+        return len(self.attempts) > len(self.by_item)
+
+    def averaged(self, items: Sequence[str], values: Sequence[float]) -> tuple[Sequence[str], Sequence[float]]:
+        """The items in order of appearance, and the mean of each one's values.
+
+        items: of which item each value is. values: one an attempt, of all attempts or some.
+        """
+        if not self.repeats:
+            return items, values
+        means = by_item(items, values)
+        return list(means), list(means.values())
+
 
 def group(comparison: Comparison) -> list[Grouped]:
     """One group a system, in the order of the comparison.
@@ -84,18 +99,18 @@ def group(comparison: Comparison) -> list[Grouped]:
     return groups
 
 
-def by_item(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
+def by_item(items: Sequence[str], values: Sequence[float]) -> dict[str, float]:
     """The mean of each item's values, items in order of appearance.
 
-    pairs: an item and a value of one of its repeats.
+    items: of which item each value is. values: one for each repeat of an item.
     """
-    single = dict(pairs)
-    if len(single) == len(pairs):
+    single = dict(zip(items, values, strict=True))
+    if len(single) == len(items):
         return single
     found: dict[str, list[float]] = {}
-    for item, value in pairs:
+    for item, value in zip(items, values, strict=True):
         found.setdefault(item, []).append(value)
-    return {item: fmean(values) for item, values in found.items()}
+    return {item: fmean(each) for item, each in found.items()}
 
 
 def _in_order(made: list[Attempt]) -> list[Attempt]:

@@ -18,6 +18,7 @@ from .conversations import Conversations
 from .diagnosis import Diagnosis
 from .drilldown import blocks, index
 from .grouping import group
+from .heap import settled
 from .record import Comparison
 from .statistics.transitions import Transitions
 from .summary import Finding, Standing, Summary, detectable, of
@@ -47,7 +48,11 @@ def page(
     """
     if longest < 1:
         raise ValidationError(f"longest={longest} must be at least 1 character")
-    numbers = of(comparison) if summary is None else summary
+    with settled():
+        return _page(comparison, of(comparison) if summary is None else summary, conversations, longest)
+
+
+def _page(comparison: Comparison, numbers: Summary, conversations: Conversations | None, longest: int) -> str:
     if [each.system for each in numbers.standings] != list(comparison.systems):
         raise ValidationError(f"this summary is of {numbers.name!r} with other systems, not of {comparison.name!r}")
     groups = group(comparison)

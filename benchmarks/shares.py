@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
+from itertools import groupby
+from typing import TypeVar
 
-from phalanx.formations.attribution import attribute
-from phalanx.formations.base import Round
-from phalanx.formations.voting import Ballot, BucketedConfidence, Decision, Plurality, RawBallot, VotingRule
 from phalanx.messages import Data
 
-from .grouping import Grouped, by_item
-from .record import Attempt, Ballots
+from .grouping import Grouped
+from .patterns import VOTERS, Pattern, Values, parts_of, pattern_of, values_of
+from .record import Attempt
+from .rows import Row
 from .rule_text import rule_in, rule_name
 from .statistics.intervals import Estimate, accuracy, mean
-
-# Shapley values are exact, and so quick, up to this many voters.
-VOTERS = 8
 
 
 class Share(Data):
@@ -41,167 +37,98 @@ class Share(Data):
     without: Estimate | None
 
 
-Pattern = tuple[tuple[int | None, ...], str, tuple[str, ...], tuple[float | None, ...]]
-Parts = list[list[tuple[float, float]]]
-PLURALITY = Plurality()
+T = TypeVar("T")
+Told = Sequence[tuple[Attempt, Sequence[Row]]]
 
 
-def shares(group: Grouped, *, level: float = 0.95) -> tuple[Share, ...]:
+def shares(group: Grouped, told: Told, *, level: float = 0.95) -> tuple[Share, ...]:
     """The share of every member in a system's votes, in seat order; empty when nobody voted.
 
-    group: its attempts. level: of the intervals.
+    group: its attempts. told: the same with their rounds, as `rows_of` gives them. level: of the intervals.
     """
-    games: dict[Pattern, Parts] = {}
-    told: dict[str, _Told] = {}
-    counted = all(len(each.choices) <= VOTERS for made in group.attempts for each in _last(made))
-    for made in group.attempts:
-        if not made.ballots:
-            continue
-        ordered = sorted(made.ballots, key=lambda ballots: ballots.round) if len(made.ballots) > 1 else made.ballots
-        first, last, item = ordered[0], ordered[-1], made.item
-        for name, choice in first.choices.items():
-            about = told.setdefault(name, _Told())
-            about.draft.append((item, _worth(first, name)))
-            about.abstained += choice is None
-        values: list[tuple[float, float]] = []
+    voted = [(made.item, rounds[0], rounds[-1]) for made, rounds in told if rounds]
+    counted = all(len(last.members) <= VOTERS for _, _, last in voted)
+    known: Known = {}
+    found: dict[str, _Member] = {}
+    # Attempts in a row with the same members, as most have, are taken together: a column a member.
+    for (drafting, staying), run in groupby(voted, key=lambda each: (each[1].members, each[2].members)):
+        some = list(run)
+        items = [item for item, _, _ in some]
+        drafts = _columns([first.worth for _, first, _ in some]), _columns([first.seats for _, first, _ in some])
+        for name, worth, seats in zip(drafting, *drafts, strict=True):
+            about = found.setdefault(name, _Member())
+            about.drafted += items
+            about.draft += worth
+            about.abstained += seats.count(None)
+        for name, worth in zip(staying, _columns([last.worth for _, _, last in some]), strict=True):
+            about = found.setdefault(name, _Member())
+            about.stayed += items
+            about.last += worth
         if counted:
-            pattern, worth = _pattern(last)
-            if pattern not in games:
-                games[pattern] = _parts(pattern, len(worth))
-            values = _values(games[pattern], worth, len(last.choices))
-        for at, name in enumerate(last.choices):
-            about = told.setdefault(name, _Told())
-            about.last.append((item, _worth(last, name)))
-            if values:
-                about.brought.append((item, values[at][0]))
-                about.without.append((item, values[at][1]))
+            values = [_once(last, known) for _, _, last in some]
+            brought, without = (_columns([each[at] for each in values]) for at in (0, 1))
+            for name, with_it, without_it in zip(staying, brought, without, strict=True):
+                found[name].brought += with_it
+                found[name].without += without_it
 
-    def estimate(pairs: Sequence[tuple[str, float]], how: Callable[..., Estimate]) -> Estimate | None:
-        means = by_item(pairs)
-        return how(list(means.values()), clusters=group.clusters(means), level=level) if means else None
+    def estimate(items: Sequence[str], values: Sequence[float], how: Callable[..., Estimate]) -> Estimate | None:
+        if not values:
+            return None
+        names, means = group.averaged(items, values)
+        return how(means, clusters=group.clusters(names), level=level)
 
     return tuple(
         Share(
             member=name,
-            draft=estimate(about.draft, accuracy),
-            last=estimate(about.last, accuracy),
+            draft=estimate(about.drafted, about.draft, accuracy),
+            last=estimate(about.stayed, about.last, accuracy),
             abstained=about.abstained,
-            brought=estimate(about.brought, mean),
-            without=estimate(about.without, mean),
+            brought=estimate(about.stayed, about.brought, mean),
+            without=estimate(about.stayed, about.without, mean),
         )
-        for name, about in told.items()
+        for name, about in found.items()
     )
 
 
-def decided_by(group: Grouped) -> str:
+def decided_by(told: Told) -> str:
     """What the last votes of a system are decided by when they are decided again, in words.
 
-    group: its attempts. A rule of the user's own is not in the record: plurality stands for it, and that is said.
+    told: its attempts with their rounds. A rule of the user's own is not in the record: plurality stands for it, and
+    that is said.
     """
-    found = dict.fromkeys(ballots.rule for made in group.attempts for ballots in _last(made))
-    told = dict.fromkeys(rule_name(text) if rule_in(text) else _stand_in(text) for text in found)
-    return " or ".join(told)
+    found = dict.fromkeys(rounds[-1].ballots.rule for _, rounds in told if rounds)
+    names = dict.fromkeys(rule_name(text) if rule_in(text) else _stand_in(text) for text in found)
+    return " or ".join(names)
 
 
 def _stand_in(text: str) -> str:
     return f"plurality, in place of {text}, which is not in the record" if text else "plurality"
 
 
-@dataclass
-class _Told:
-    """What is known of one member, attempt by attempt: its item and the number."""
+@dataclass(slots=True)
+class _Member:
+    """What is known of one member, attempt by attempt: of which item, and the numbers."""
 
-    draft: list[tuple[str, float]] = field(default_factory=list)
-    last: list[tuple[str, float]] = field(default_factory=list)
-    brought: list[tuple[str, float]] = field(default_factory=list)
-    without: list[tuple[str, float]] = field(default_factory=list)
+    drafted: list[str] = field(default_factory=list)
+    draft: list[float] = field(default_factory=list)
+    stayed: list[str] = field(default_factory=list)
+    last: list[float] = field(default_factory=list)
+    brought: list[float] = field(default_factory=list)
+    without: list[float] = field(default_factory=list)
     abstained: int = 0
 
 
-def _last(made: Attempt) -> tuple[Ballots, ...]:
-    return (max(made.ballots, key=lambda ballots: ballots.round),) if made.ballots else ()
+Known = dict[tuple[Pattern, tuple[float, ...]], tuple[Values, Values]]
 
 
-def _worth(ballots: Ballots, member: str) -> float:
-    return 0.0 if ballots.choices[member] is None else ballots.worth.get(member, 0.0)
+def _once(last: Row, known: Known) -> tuple[Values, Values]:
+    """What each voter brings to a round and what is lost without it, worked out once for all rounds like it."""
+    pattern = pattern_of(last)
+    values = known.get((pattern, last.worth))
+    if values is None:
+        values = known[pattern, last.worth] = values_of(parts_of(pattern), last)
+    return values
 
 
-def _pattern(ballots: Ballots) -> tuple[Pattern, list[float]]:
-    """Who agreed with whom and what else the rule looks at; and what each answer is worth."""
-    places: dict[str, int] = {}
-    worth: list[float] = []
-    seats: list[int | None] = []
-    for member, choice in ballots.choices.items():
-        if choice is None:
-            seats.append(None)
-            continue
-        if choice not in places:
-            places[choice] = len(places)
-            worth.append(ballots.worth.get(member, 0.0))
-        seats.append(places[choice])
-    rule = rule_in(ballots.rule) or PLURALITY
-    # Whose ballots they are, and how sure, matters to few rules.
-    names = tuple(map(_voter, ballots.choices)) if rule.weighs else ()
-    sure = rule.weighs or "confidence" in rule.tie_break
-    stated = tuple(ballots.stated.get(member) for member in ballots.choices) if sure else ()
-    return (tuple(seats), ballots.rule, names, stated), worth
-
-
-def _voter(label: str) -> str:
-    """Whose a ballot is: a member's second sample is called "ada#2"."""
-    return re.sub(r"#\d+$", "", label)
-
-
-def _values(parts: Parts, worth: Sequence[float], voters: int) -> list[tuple[float, float]]:
-    """For each voter its Shapley value, and what is lost without it; both are linear in what answers are worth."""
-    found = [(0.0, 0.0)] * voters
-    for part, value in zip(parts, worth, strict=True):
-        if value:
-            found = [(a + value * c, b + value * d) for (a, b), (c, d) in zip(found, part, strict=True)]
-    return found
-
-
-@dataclass(frozen=True)
-class _AsScored:
-    """A rule as its votes are scored: where too few agree, the answer alone in front is what the system gives."""
-
-    rule: VotingRule
-
-    def decide(
-        self,
-        ballots: Sequence[RawBallot],
-        *,
-        seed: int = 0,
-        eligible: int | None = None,
-        candidates: Iterable[str] | None = None,
-    ) -> Decision:
-        decision = self.rule.decide(ballots, seed=seed, eligible=eligible, candidates=candidates)
-        if decision.winner is None and decision.status != "tie" and len(decision.leaders) == 1:
-            return decision.model_copy(update={"status": "decided", "winner": decision.leaders[0]})
-        return decision
-
-    def weigh(self, ballot: Ballot) -> Fraction:
-        return self.rule.weigh(ballot)
-
-
-def _parts(pattern: Pattern, answers: int) -> Parts:
-    """For each answer what each voter brings to its winning, and what is lost of it without the voter."""
-    seats, text, names, stated = pattern
-    rule = rule_in(text) or PLURALITY
-    as_scored = _AsScored(rule)
-    choices: dict[str, str | None] = {}
-    ballots: list[Ballot | None] = []
-    for at, seat in enumerate(seats):
-        label = f"m{at}"
-        sure = stated[at] if stated else None
-        choices[label] = None if seat is None else f"answer {seat}"
-        silent = seat is None or (isinstance(rule, BucketedConfidence) and sure is None)
-        voter = names[at] if names else label
-        ballots.append(None if silent else Ballot(f"answer {seat}", voter=voter, confidence=sure))
-    decision = as_scored.decide(ballots, seed=0)
-    counted = Round(number=0, texts={}, choices=choices, decision=decision, rule=as_scored, ballots=tuple(ballots))
-    parts = []
-    for place in range(answers):
-        found = attribute([counted], right=lambda answer, wanted=f"answer {place}": float(answer == wanted))
-        parts.append([(float(each.shapley or 0), float(each.leave_one_out or 0)) for each in found.members])
-    return parts
+def _columns(rows: Sequence[Sequence[T]]) -> list[tuple[T, ...]]:
+    return list(zip(*rows, strict=True))

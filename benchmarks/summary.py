@@ -15,6 +15,7 @@ from phalanx.messages import Data
 
 from .diagnosis import Diagnosis, diagnose
 from .grouping import Grouped, group
+from .heap import settled
 from .notes import notes
 from .record import Comparison, System
 from .statistics.correction import holm
@@ -171,7 +172,11 @@ def of(comparison: Comparison, *, level: float = 0.95, unit: CostUnit | None = N
     attempts that do not fit the comparison (unknown or doubled), and for a unit that is not known of an attempt.
     """
     check_level(level)
-    groups = group(comparison)
+    with settled():
+        return _summary(group(comparison), comparison, level, unit)
+
+
+def _summary(groups: Sequence[Grouped], comparison: Comparison, level: float, unit: CostUnit | None) -> Summary:
     chosen = unit_of(groups, unit)
     run = [each for each in groups if each.scores]
     labels = run[0].labels if run else {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from phalanx.messages import Data
 
-from .diagnosis import RIGHT
 from .grouping import Grouped
 from .record import Attempt
+from .rows import RIGHT
 from .statistics.calibration import Calibration, calibration
 from .wording import percent, points
 
@@ -32,9 +33,8 @@ def sureness(group: Grouped, *, level: float = 0.95) -> Sureness | None:
 
     group: its attempts. level: of the intervals.
     """
-    stated = _calibrated(group, (pair for made in group.attempts for pair in _stated(made)), level)
-    shares = ((made.item, made.share, made.score >= RIGHT) for made in group.attempts if made.share is not None)
-    votes = _calibrated(group, shares, level)
+    stated = _calibrated(group, _stated(group.attempts), level)
+    votes = _calibrated(group, _shared(group.attempts), level)
     if stated is None and votes is None:
         return None
     return Sureness(system=group.system.name, stated=stated, votes=votes)
@@ -63,25 +63,47 @@ def sentences(found: Sureness) -> list[str]:
     return told
 
 
-Pair = tuple[str, float, bool]
+@dataclass(slots=True)
+class _Pairs:
+    """What was said of answers: of which item, how sure, and whether it was right."""
+
+    items: list[str] = field(default_factory=list)
+    sure: list[float] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+
+    def add(self, item: str, sure: float, right: bool) -> None:
+        self.items.append(item)
+        self.sure.append(sure)
+        self.right.append(right)
 
 
-def _stated(made: Attempt) -> Iterator[Pair]:
-    """What was said of the answers in an attempt: its item, how sure, and whether it was right."""
-    for ballots in sorted(made.ballots, key=lambda each: -each.round):
-        if ballots.stated:
-            for name, sure in ballots.stated.items():
-                if ballots.choices.get(name) is not None:
-                    yield made.item, sure, ballots.worth.get(name, 0.0) >= RIGHT
-            return
-    if made.confidence is not None:
-        yield made.item, made.confidence, made.score >= RIGHT
+def _stated(attempts: Sequence[Attempt]) -> _Pairs:
+    found = _Pairs()
+    for made in attempts:
+        # A round in which nobody said how sure they were is passed over.
+        said = [each for each in made.ballots if each.stated]
+        if said:
+            last = said[0] if len(said) == 1 else max(said, key=lambda each: each.round)
+            choices, worth = last.choices, last.worth
+            for name, sure in last.stated.items():
+                if choices.get(name) is not None:
+                    found.add(made.item, sure, worth.get(name, 0.0) >= RIGHT)
+        elif made.confidence is not None:
+            found.add(made.item, made.confidence, made.score >= RIGHT)
+    return found
 
 
-def _calibrated(group: Grouped, pairs: Iterable[Pair], level: float) -> Calibration | None:
-    held = list(pairs)
-    if not held:
+def _shared(attempts: Sequence[Attempt]) -> _Pairs:
+    found = _Pairs()
+    for made in attempts:
+        if made.share is not None:
+            found.add(made.item, made.share, made.score >= RIGHT)
+    return found
+
+
+def _calibrated(group: Grouped, pairs: _Pairs, level: float) -> Calibration | None:
+    if not pairs.items:
         return None
-    labels = [group.labels.get(item, item) for item, _, _ in held]
+    labels = [group.labels.get(item, item) for item in pairs.items] if group.labels else pairs.items
     clusters = labels if len(set(labels)) < len(labels) else None
-    return calibration([sure for _, sure, _ in held], [right for _, _, right in held], clusters=clusters, level=level)
+    return calibration(pairs.sure, pairs.right, clusters=clusters, level=level)

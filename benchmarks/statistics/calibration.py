@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Literal
@@ -77,9 +78,10 @@ def calibration(
     if bins < 1 or binning not in ("width", "mass"):
         raise ValidationError(f"bins={bins!r} must be at least 1 and binning={binning!r} either width or mass")
     n = len(confidences)
-    pairs = sorted(zip(map(float, confidences), map(bool, right), strict=True))
-    groups = _by_width(pairs, bins) if binning == "width" else _by_mass(pairs, bins)
-    base = fmean(hit for _, hit in pairs)
+    kinds = sorted(Counter(zip(map(float, confidences), map(bool, right), strict=True)).items())
+    pairs = [pair for pair, times in kinds for _ in range(times)]
+    groups = _by_width(kinds, bins) if binning == "width" else _by_mass(pairs, bins)
+    base = fmean([hit for _, hit in pairs])
     found, chance = [], 0.0
     for low, high, group in groups:
         found.append(
@@ -87,11 +89,11 @@ def calibration(
                 low=low,
                 high=high,
                 n=len(group),
-                confidence=fmean(confidence for confidence, _ in group),
-                accuracy=fmean(hit for _, hit in group),
+                confidence=fmean([confidence for confidence, _ in group]),
+                accuracy=fmean([hit for _, hit in group]),
             )
         )
-        chance += math.sqrt(2 / math.pi * math.fsum(confidence * (1 - confidence) for confidence, _ in group))
+        chance += math.sqrt(2 / math.pi * math.fsum([confidence * (1 - confidence) for confidence, _ in group]))
     return Calibration(
         error=math.fsum(each.n * abs(each.confidence - each.accuracy) for each in found) / n,
         by_chance=chance / n,
@@ -109,10 +111,10 @@ def calibration(
 Pairs = list[tuple[float, bool]]
 
 
-def _by_width(pairs: Pairs, bins: int) -> list[tuple[float, float, Pairs]]:
+def _by_width(kinds: Sequence[tuple[tuple[float, bool], int]], bins: int) -> list[tuple[float, float, Pairs]]:
     groups: dict[int, Pairs] = {}
-    for confidence, hit in pairs:
-        groups.setdefault(min(int(confidence * bins), bins - 1), []).append((confidence, hit))
+    for pair, times in kinds:
+        groups.setdefault(min(int(pair[0] * bins), bins - 1), []).extend([pair] * times)
     return [(place / bins, (place + 1) / bins, group) for place, group in groups.items()]
 
 

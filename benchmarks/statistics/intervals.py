@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import chain, repeat
 from statistics import fmean
 
 from phalanx.errors import ValidationError
@@ -84,7 +86,7 @@ def mean(scores: Sequence[float], *, clusters: Clusters = None, level: float = 0
     units = sums_by_cluster(values, clusters)
     center = fmean(values)
     groups = None if clusters is None else len(units)
-    within = all(0 <= value <= 1 for value in values)
+    within = min(values) >= 0 and max(values) <= 1
     method = "Student" if clusters is None else "Student, clustered SE"
     se = clustered_error(units, center)
     low: float | None = None
@@ -112,9 +114,14 @@ def mean(scores: Sequence[float], *, clusters: Clusters = None, level: float = 0
 def accuracy(scores: Sequence[float], *, clusters: Clusters = None, level: float = 0.95) -> Estimate:
     """The interval that fits: Wilson for independent right-or-wrong items, else `mean` with its clusters."""
     values = check_scores(scores)
-    if clusters is None and all(value in (0, 1) for value in values):
+    if clusters is None and is_binary(values):
         return wilson(sum(values), len(values), level=level)
     return mean(values, clusters=clusters, level=level)
+
+
+def is_binary(scores: Iterable[float]) -> bool:
+    """Whether every score is 0 or 1."""
+    return set(scores) <= {0, 1}
 
 
 def check_scores(scores: Sequence[float], what: str = "scores") -> list[float]:
@@ -149,13 +156,17 @@ def clustered_error(units: Sequence[tuple[float, int]], center: float) -> float 
     if len(units) < 2:
         return None
     n = sum(size for _, size in units)
-    return math.sqrt(math.fsum((total - size * center) ** 2 / (1 - size / n) for total, size in units)) / n
+    # Many units are alike; each kind is worked out once, and the sum is exact in any order.
+    kinds = Counter(units)
+    squares = {unit: (unit[0] - unit[1] * center) ** 2 / (1 - unit[1] / n) for unit in kinds}
+    return math.sqrt(math.fsum(chain.from_iterable(map(repeat, squares.values(), kinds.values())))) / n
 
 
 def degrees_of_freedom(units: Sequence[tuple[float, int]]) -> float:
     """How many independent units a clustered error stands on, less one: G/(1 + the sizes' squared variation) − 1."""
-    sizes = [size for _, size in units]
-    return max(1.0, sum(sizes) ** 2 / sum(size * size for size in sizes) - 1)
+    sizes = Counter([size for _, size in units])
+    total, squares = (sum(size**power * times for size, times in sizes.items()) for power in (1, 2))
+    return max(1.0, total**2 / squares - 1)
 
 
 def jackknife_error(left_out: Sequence[tuple[float | None, int]]) -> float | None:

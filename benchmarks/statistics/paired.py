@@ -12,7 +12,7 @@ from phalanx.errors import ValidationError
 from phalanx.messages import Data
 
 from .distributions import check_level, fair_coin, fair_coin_tail, z_of
-from .intervals import Clusters, Estimate, check_scores, mean, sums_by_cluster
+from .intervals import Clusters, Estimate, check_scores, is_binary, mean, sums_by_cluster
 
 EXACT_PATTERNS = 2**18
 # From how many differing units on the random patterns are summed digit by digit.
@@ -78,8 +78,7 @@ def paired_difference(
     without a discordant one: two systems that never differed may still differ.
     """
     found = differences(a, b)
-    binary = all(score in (0, 1) for score in itertools.chain(a, b))
-    if binary and clusters is None:
+    if clusters is None and is_binary(a) and is_binary(b):
         wins, losses = found.count(1.0), found.count(-1.0)
         return _adjusted(wins, losses, len(found), level)
     estimate = mean(found, clusters=clusters, level=level)
@@ -101,7 +100,7 @@ def mcnemar(a: Sequence[float], b: Sequence[float]) -> McNemar:
     """McNemar's test on scores that are 0 or 1. Raises ValidationError for any other score."""
     found = differences(a, b)
     for name, scores in (("a", a), ("b", b)):
-        for place, score in enumerate(scores):
+        for place, score in () if is_binary(scores) else enumerate(scores):
             if score not in (0, 1):
                 raise ValidationError(f"{name}[{place}] is {score!r}; McNemar's test takes 0 and 1, use sign_flip")
     return mcnemar_counts(found.count(1.0), found.count(-1.0), n=len(found))

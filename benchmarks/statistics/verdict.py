@@ -11,7 +11,15 @@ from phalanx.messages import Data
 
 from .correction import Adjusted
 from .distributions import t_of, z_of
-from .intervals import Clusters, Estimate, check_scores, clustered_error, degrees_of_freedom, sums_by_cluster
+from .intervals import (
+    Clusters,
+    Estimate,
+    check_scores,
+    clustered_error,
+    degrees_of_freedom,
+    is_binary,
+    sums_by_cluster,
+)
 from .paired import McNemar, SignFlip, mcnemar, paired_difference, sign_flip
 from .power import items_needed_for
 
@@ -108,7 +116,7 @@ def compare(
     if not 0 < margin < 1:
         raise ValidationError(f"margin={margin!r} must be between 0 and 1, e.g. 0.02 for two points")
     found = paired_difference(a, b, clusters=clusters, level=level)
-    binary = clusters is None and all(score in (0, 1) for scores in (a, b) for score in scores)
+    binary = clusters is None and is_binary(a) and is_binary(b)
     test = mcnemar(a, b) if binary else sign_flip(a, b, clusters=clusters, seed=seed)
     kind = _kind(found, margin, test.mid_p if isinstance(test, McNemar) else test.p_value)
     return Verdict(

@@ -53,13 +53,12 @@ def effective_votes(right: Sequence[Sequence[bool | None]], *, level: float = 0.
     """
     check_level(level)
     members = len(right[0]) if right else 0
-    if members < 2 or any(len(row) != members for row in right):
+    if members < 2 or set(map(len, right)) != {members}:
         raise ValidationError("effective votes need rows of equal length, one entry a member, and at least two members")
-    kinds: Counter[Pattern] = Counter(
-        tuple(None if entry is None else bool(entry) for entry in row)
-        for row in right
-        if sum(entry is not None for entry in row) > 1
-    )
+    kinds: Counter[Pattern] = Counter()
+    for row, times in Counter(map(tuple, right)).items():
+        if sum(entry is not None for entry in row) > 1:
+            kinds[tuple(None if entry is None else bool(entry) for entry in row)] += times
     pairs = list(combinations(range(members), 2))
     tables = {pair: _table(kinds, pair) for pair in pairs}
     known = [rho for rho in map(_phi, tables.values()) if rho is not None]
@@ -93,12 +92,12 @@ def agreement_when_wrong(
     if len(answers) != len(gold):
         raise ValidationError(f"{len(answers)} rows of answers for {len(gold)} gold answers")
     same, pairs, items = 0, 0, 0
-    for row, truth in zip(answers, gold, strict=True):
+    for (row, truth), times in Counter(zip(map(tuple, answers), gold, strict=True)).items():
         wrong = Counter(answer for answer in row if answer is not None and answer != truth)
         both = math.comb(wrong.total(), 2)
-        items += both > 0
-        pairs += both
-        same += sum(math.comb(count, 2) for count in wrong.values())
+        items += times * (both > 0)
+        pairs += times * both
+        same += times * sum(math.comb(count, 2) for count in wrong.values())
     if not pairs:
         return None
     found = wilson(same / pairs * items, items, level=level)
