@@ -197,7 +197,7 @@ def _prices(price: Price | None) -> Facts:
     tokens = f"{estimate_request(TINY)} tokens in, at most {ANSWER_TOKENS} out"
     if price is None:
         return [
-            ("price", "unknown; a usd limit needs price= on the member"),
+            ("price", "unknown; a usd limit needs price: {input: …, output: …} with the member"),
             ("a tiny call", f"{tokens}: cost unknown"),
         ]
     most = price.of(Usage(1, estimate_request(TINY), ANSWER_TOKENS))

@@ -108,7 +108,7 @@ def test_a_server_that_does_not_listen_is_found_out_without_a_call(tmp_path: Pat
     assert done.code == 5
     assert re.search(rf"{re.escape(url)} +not reachable", done.out)
     assert f"nobody listens at {url}" in done.out
-    assert re.search(r"price +unknown", done.out)
+    assert re.search(r"price +unknown; a usd limit needs price: \{input: …, output: …\}", done.out)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
