@@ -131,6 +131,7 @@ class Compared:
         self.texts: dict[object, str] = {}
         self.vectors: dict[str, Vector] = {}
         self.judged: dict[tuple[str, str], bool] = {}
+        self._nears: dict[tuple[str, str], float] = {}
 
     def __call__(self, one: str, other: str) -> bool:
         """Whether two texts mean the same, by what is known; those never asked about differ, and `asks` is told."""
@@ -143,8 +144,7 @@ class Compared:
         pair = (here, there) if here < there else (there, here)
         if isinstance(self.step, ByEntailment):
             return self.judged[pair]
-        near = cosine(self.vectors[pair[0]], self.vectors[pair[1]])
-        return near >= self.step.threshold - ROUNDING or self.judged.get(pair, False)
+        return self._near(pair) >= self.step.threshold - ROUNDING or self.judged.get(pair, False)
 
     async def learn(self, texts: Iterable[str]) -> None:
         """Compare some texts (`texts`) with each other and with all that came before; raises what the asking raises."""
@@ -174,8 +174,13 @@ class Compared:
     def _is_unsure(self, step: ByEmbedding, pair: tuple[str, str]) -> bool:
         if step.unsure is None:
             return False
-        near = cosine(self.vectors[pair[0]], self.vectors[pair[1]])
-        return step.unsure - ROUNDING <= near < step.threshold - ROUNDING
+        return step.unsure - ROUNDING <= self._near(pair) < step.threshold - ROUNDING
+
+    def _near(self, pair: tuple[str, str]) -> float:
+        # A count compares the same two many times, and vectors are long.
+        if (near := self._nears.get(pair)) is None:
+            near = self._nears[pair] = cosine(self.vectors[pair[0]], self.vectors[pair[1]])
+        return near
 
     async def _judge(self, judge: ByEntailment, pairs: Sequence[tuple[str, str]]) -> None:
         said = await self.asks.entails(judge, pairs)

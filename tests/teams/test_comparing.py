@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
 import anyio
 import pytest
 
 from phalanx import Agent, AgentTeam, Limits
-from phalanx.errors import TeamError
+from phalanx.errors import TeamError, ValidationError
 from phalanx.formations.voting import ByEmbedding, ByEntailment, Equivalence, Plurality
 from phalanx.messages import Request
 from phalanx.runtime.events import MemberFinished, StepFinished, Warned
 from phalanx.runtime.log import MemoryLog
 from phalanx.testing import FunctionModel
+from tests.teams.any_team import AnyModel
+from tests.teams.test_every_formation import FAULTS, RUN, came_to, ended, facts
 
 SAYS = {"ada": "a cat", "bob": "some kind of feline", "cy": "a dog"}
 SENSE = {"a cat": (1.0, 0.0), "some kind of feline": (0.99, 0.14), "a dog": (0.0, 1.0)}
@@ -284,3 +288,79 @@ async def test_the_same_seed_gives_the_same_classes_whatever_order_answers_arriv
     assert (
         await played(("ada", "bob", "cy")) == await played(("cy", "bob", "ada")) == await played(("bob", "cy", "ada"))
     )
+
+
+# -- with whatever members say ---------------------------------------------------------------------------------------
+
+
+async def by_hash(texts: list[str]) -> list[list[float]]:
+    """Vectors that are the same for the same text, and mean nothing."""
+    await anyio.sleep(1)
+    return [[1.0 + each for each in hashlib.sha256(text.encode()).digest()[:3]] for text in texts]
+
+
+def equivalence(world: Any) -> Equivalence:
+    judge = ByEntailment(Agent("judge", name="jo", model=world))
+    return Equivalence(kind="text", relation=ByEmbedding(by_hash, threshold=0.99, unsure=0.2, judge=judge))
+
+
+ANY: Mapping[str, Callable[[object], AgentTeam]] = {
+    "vote": lambda world: AgentTeam.vote(
+        ["ada", "bob", "cy"], 9, stop="esc(3)", equivalence=equivalence(world), model=world
+    ),
+    "consensus": lambda world: AgentTeam.consensus(
+        ["ada", "bob", "cy"], rounds=2, equivalence=equivalence(world), model=world
+    ),
+    "debate": lambda world: AgentTeam.debate(
+        ["ada", "bob", "cy"], 2, trigger="always", judge="jude", equivalence=equivalence(world), model=world
+    ),
+    "market": lambda world: AgentTeam.market(["ada", "bob"], winners=2, equivalence=equivalence(world), model=world),
+    "a team in a team": lambda world: AgentTeam.consensus(
+        [AgentTeam.vote(["x", "y"], 2, equivalence=equivalence(world), name="in", model=world), "bob"],
+        rounds=1, equivalence=equivalence(world), model=world,
+    ),
+}  # fmt: skip
+
+
+async def came(team: AgentTeam, **options: Any) -> object:
+    return facts(await ended(team, **options))
+
+
+@pytest.mark.parametrize("kind", ANY)
+async def test_cut_off_after_any_event_it_goes_on_to_the_same_result(kind: str) -> None:
+    log = MemoryLog()
+    whole = await came(ANY[kind](AnyModel().model), log=log)
+    records = [record for _, record in await log.read(f"run/{RUN}")]
+    assert any(isinstance(each, StepFinished) and each.name == "embed" for each in records)
+    for cut in range(1, len(records)):
+        part = MemoryLog()
+        await part.append(f"run/{RUN}", records[:cut])
+        again = await came_to(ANY[kind](AnyModel(speed=3).model).resume(RUN, log=part))
+        assert facts(again) == whole, f"cut after {cut} of {len(records)} events"
+
+
+@pytest.mark.parametrize("kind", ANY)
+async def test_a_limit_on_calls_holds_over_members_and_judge(kind: str) -> None:
+    world = AnyModel()
+    await ended(ANY[kind](world.model))
+    for calls in range(1, len(world.calls)):
+        limited = AnyModel()
+        result = await ended(ANY[kind](limited.model), limits=Limits(calls=calls))
+        assert len(limited.calls) == result.usage.calls <= calls
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", ANY)
+async def test_whatever_the_judge_or_a_member_does_the_end_is_defined(kind: str, fault: str) -> None:
+    for unwell in ("jo", "ada", "bob"):
+        world = AnyModel(unwell=unwell, fault=FAULTS[fault])
+        result = await ended(ANY[kind](world.model))
+        assert result.status in ("completed", "undecided", "partial", "stopped", "failed")
+        assert all(each.ok or each.error for each in result.members)
+
+
+@pytest.mark.parametrize("relation", [ByEmbedding(by_hash), ByEntailment(str.__eq__)])
+def test_a_step_is_code_which_a_file_does_not_hold(relation: ByEmbedding | ByEntailment) -> None:
+    team = AgentTeam.consensus(["ada", "bob"], equivalence=Equivalence(relation=relation))
+    with pytest.raises(ValidationError, match="code in equivalence"):
+        team.to_yaml()
