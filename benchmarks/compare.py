@@ -161,8 +161,7 @@ class _Course:
         await matrix.run(phases)
         made = matrix.comparison.model_copy(update={"stopped": matrix.stopped})
         made = made.model_copy(update={"attempts": in_order(made, matrix.store.kept.attempts)})
-        kept = matrix.store.kept
-        made = made.model_copy(update={"judging": kept.judging(), "left_behind": kept.left_behind(made.systems)})
+        made = made.model_copy(update=matrix.store.kept.besides(made))
         if matrix.broken is not None:
             raise SuiteBroken(str(matrix.broken), made) from matrix.broken.problem
         await matrix.store.end(matrix.stopped)
@@ -196,10 +195,11 @@ class _Course:
         self.all += more
         systems = tuple(each.system for each in self.all)
         self.matrix.comparison = self.matrix.comparison.model_copy(update={"systems": systems})
-        store = self.matrix.store
-        await store.begin(self.matrix.comparison, self.scored_by)
-        if behind := store.kept.left_behind(systems):
-            self.matrix.progress.left_behind = behind
+        store, progress = self.matrix.store, self.matrix.progress
+        await store.begin(self.matrix.comparison, self.scored_by, self.matrix.limits_attempt)
+        found = store.kept.beside(self.matrix.comparison)
+        if found.changed or found.told:
+            progress.left_behind, progress.beside = found.changed, found.told
             self.matrix.tell()  # before anything is paid for a second time
 
 

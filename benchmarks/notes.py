@@ -33,6 +33,7 @@ def notes(
         found.append(f"{comparison.skipped_rows:,} malformed {rows} of the task file left out.")
     for name, many in comparison.left_behind.items():
         found.append(left_behind(name, many))
+    found += comparison.beside
     idle = [each.system.name for each in standings if not each.attempts]
     if idle:
         found.append(f"Not run at all: {', '.join(idle)}.")

@@ -57,7 +57,8 @@ class Progress:
 
     systems: by name, in the order of the comparison. started: the clock when this call began; now: when it was last
     told of something. fresh: attempts made since then. stopped: the limit that ended it early. left_behind: results of
-    what systems were before they changed, which are not gone on with, by name.
+    what systems were before they changed, which are not gone on with, by name. beside: what else is kept under the name
+    of the comparison, in sentences.
     """
 
     systems: dict[str, Count] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Progress:
     fresh: int = 0
     stopped: str | None = None
     left_behind: dict[str, int] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
     @property
     def done(self) -> int:

@@ -117,7 +117,9 @@ class Comparison(Data):
     that ended it early; None when it did not. skipped_rows: rows of the task file that were left out. margin: the
     smallest difference that matters. commit, version: of the code, where known. started: seconds since the epoch.
     judging: what judges did, if judges scored. left_behind: by the name of a system that has changed since, how many
-    results of what it was are kept under this name of the comparison, and count no more.
+    results of what it was are kept under this name of the comparison, and count no more. beside: what else is kept
+    under it, in sentences: results of another seed, of items or repeats that are asked for no more, which do not count,
+    and those made under other limits of an attempt or by another version, which do.
     """
 
     name: str
@@ -135,3 +137,4 @@ class Comparison(Data):
     started: float | None = None
     judging: Judging | None = None
     left_behind: dict[str, int] = {}
+    beside: tuple[str, ...] = ()

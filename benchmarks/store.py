@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,10 +14,12 @@ from phalanx.errors import ConfigurationError, LogConflict, LogError
 from phalanx.messages import Data, Usage
 from phalanx.runtime.codec import register
 from phalanx.runtime.events import StepFinished
+from phalanx.runtime.limits import Limits
 from phalanx.runtime.log import Log
 
+from .beside import Beside, Making, beside, in_words
 from .opinions import Judgement, agreement
-from .record import Attempt, Comparison, Judging, System
+from .record import Attempt, Comparison, Judging
 from .score import Score
 from .tasks import TaskItem
 
@@ -27,11 +28,21 @@ Key = tuple[str, str, int, int]
 
 
 class ComparisonBegun(Data):
-    """A comparison began, or goes on: what it is of, without attempts. scorer: what its answers are scored by."""
+    """A comparison began, or goes on: what it is of, without attempts.
+
+    scorer: what its answers are scored by. within: the limits of each attempt from here on, in words; None when not
+    known.
+    """
 
     kind: Literal["bench.begun"] = "bench.begun"
     comparison: Comparison
     scorer: str = ""
+    within: str | None = None
+
+    @property
+    def making(self) -> Making:
+        """How results are made from here on."""
+        return Making(self.within, self.comparison.version or None)
 
 
 class AttemptKept(Data):
@@ -94,6 +105,7 @@ class Kept:
     judgements: dict[tuple[str, str], JudgementKept] = field(default_factory=dict)
     ended: ComparisonEnded | None = None
     position: int = 0
+    made: dict[Key, Making] = field(default_factory=dict)
 
     def take(self, record: object) -> None:
         """Take in the next record."""
@@ -103,6 +115,8 @@ class Kept:
             old = self.attempts.get(record.attempt.key)
             if old is None or not old.scored:
                 self.attempts[record.attempt.key] = record
+                # An answer was made when it was first kept, though it may be scored later.
+                self.made.setdefault(record.attempt.key, self._making)
         elif isinstance(record, JudgementKept):
             self.judgements.setdefault((record.item, record.answer), record)
         elif isinstance(record, ComparisonEnded):
@@ -117,18 +131,20 @@ class Kept:
         if self.ended is None:
             stopped = "it was interrupted, or still runs"
         attempts = in_order(made, self.attempts)
-        more = {"attempts": attempts, "stopped": stopped, "judging": self.judging()}
-        return made.model_copy(update={**more, "left_behind": self.left_behind(made.systems)})
+        return made.model_copy(update={"attempts": attempts, "stopped": stopped, **self.besides(made)})
 
-    def left_behind(self, systems: Sequence[System]) -> dict[str, int]:
-        """How many results there are of what some of the `systems` were before they changed, by name."""
-        specs, names = {each.spec for each in systems}, {each.name for each in systems}
-        found = Counter(
-            each.attempt.system
-            for each in self.attempts.values()
-            if each.attempt.spec not in specs and each.attempt.system in names
-        )
-        return dict(found)
+    def besides(self, comparison: Comparison) -> dict[str, object]:
+        """What a comparison tells of besides its attempts, by field: what judges did, and what else is kept."""
+        found = self.beside(comparison)
+        return {"judging": self.judging(), "left_behind": found.changed, "beside": found.told}
+
+    def beside(self, comparison: Comparison) -> Beside:
+        """What else is kept than the results of a comparison as it is now."""
+        return beside(comparison, self._making, ((each.attempt, self.made[key]) for key, each in self.attempts.items()))
+
+    @property
+    def _making(self) -> Making:
+        return Making() if self.begun is None else self.begun.making
 
     def judging(self) -> Judging | None:
         """What judges did, all in all; None when there were none."""
@@ -168,8 +184,8 @@ class Store:
                 self.kept.position = position
         return self.kept
 
-    async def begin(self, comparison: Comparison, scorer: str) -> None:
-        """Say what is compared from here on.
+    async def begin(self, comparison: Comparison, scorer: str, limits: Limits | None = None) -> None:
+        """Say what is compared from here on, by which scorer, and under which limits of each attempt.
 
         Raises ConfigurationError when what is kept under this name was scored by another scorer, or has another
         question under the same id: the two would be mixed up.
@@ -187,7 +203,7 @@ class Store:
                     f"item {each.attempt.item!r} of comparison {self.name!r} was another question, or had another "
                     "right answer, when this log was written; give the new one another name"
                 )
-        await self._write(ComparisonBegun(comparison=comparison, scorer=scorer))
+        await self._write(ComparisonBegun(comparison=comparison, scorer=scorer, within=in_words(limits)))
 
     async def add(self, *results: AttemptKept | JudgementKept) -> None:
         """Keep `results`, all or none; they are durable when this returns."""

@@ -91,6 +91,10 @@ def _run(
             if system not in said and not order.quiet:
                 say(one_line(left_behind(system, many)))
             said.add(system)
+        for words in progress.beside:
+            if words not in said and not order.quiet:
+                say(one_line(words))
+            said.add(words)
         view.told(progress)
 
     def work() -> Awaitable[Comparison]:
