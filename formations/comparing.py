@@ -171,6 +171,13 @@ async def _step(place: Run, name: str, given: dict[str, object], call: Callable[
     return result.output
 
 
+def judge_of(formation: object) -> Agent | None:
+    """The agent that judges for the step of a `formation`'s equivalence; None where there is none."""
+    step = getattr(getattr(formation, "equivalence", None), "relation", None)
+    step = step.judge if isinstance(step, ByEmbedding) else step
+    return step.judge if isinstance(step, ByEntailment) and isinstance(step.judge, Agent) else None
+
+
 def for_run(formation: object, run: TeamRun, task: Task) -> Any:
     """A `formation` as it works in a `run` on a `task`: where its equivalence has a step, that step asks through it."""
     if isinstance(formation, FormationModel):

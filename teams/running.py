@@ -20,7 +20,7 @@ from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import ConfigurationError, LimitExceeded, PhalanxError, TeamError, ValidationError
 from phalanx.formations.base import Answer, Outcome
-from phalanx.formations.comparing import for_run
+from phalanx.formations.comparing import for_run, judge_of
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
@@ -263,8 +263,9 @@ async def preflight(team: AgentTeam, default: Model | None, *, money: bool) -> N
     """
     default = default if team.own_model is None else team.own_model
     money = money or (team.limits is not None and team.limits.usd is not None)
-    for member in team.members:
-        who: Any = member.who
+    judge = judge_of(team.formation)
+    asked: list[Any] = [*(member.who for member in team.members), *([] if judge is None else [judge])]
+    for who in asked:
         if not isinstance(who, Agent):
             if hasattr(who, "own_model"):
                 await preflight(who, default, money=money)

@@ -13,6 +13,7 @@ from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Context, Hooks, Task, TaskHook, hooks_of
 from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
 from phalanx.formations.base import Asking, FormationModel, Member
+from phalanx.formations.comparing import judge_of
 from phalanx.formations.flat import Flat
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import guarded
@@ -331,11 +332,12 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         self.formation = formation
 
     async def aclose(self) -> None:
-        """Let go of the connections of all its members' models; it can be used again after."""
+        """Let go of the connections of all its members' models, and its judges'; it can be used again after."""
         if self._model is not None:
             await close(self._model)
         for member in self.members:
             await close(member.who)
+        await close(judge_of(self.formation))
 
     cleanup = aclose
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from phalanx import Agent, AgentTeam, Limits
-from phalanx.errors import TeamError, ValidationError
+from phalanx.errors import ConfigurationError, TeamError, ValidationError
 from phalanx.formations.voting import ByEmbedding, ByEntailment, Equivalence, Plurality
 from phalanx.messages import Request
 from phalanx.runtime.events import MemberFinished, StepFinished, Warned
@@ -216,6 +216,32 @@ async def test_two_answers_that_a_judging_agent_cannot_compare_differ_and_the_ru
     assert sum(isinstance(each, Warned) and "could not compare two answers" in each.text for each in seen) == 3
     # A judge called as a member is another.
     assert {each.member for each in seen if isinstance(each, MemberFinished)} == {*SAYS, "ada (compare)"}
+
+
+class Keyless(FunctionModel):
+    """A model with connections of its own, and no key."""
+
+    is_closed = False
+
+    def check(self) -> None:
+        raise ConfigurationError("there is no key")
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("through", ["the judge alone", "an embedding"])
+async def test_a_judging_agents_model_is_looked_at_before_anything_is_spent_and_closed_with_the_team(
+    through: str,
+) -> None:
+    mind = Keyless(lambda _: '{"follows": true}')
+    judge = ByEntailment(Agent("judge", name="jo", model=mind))
+    step = judge if through == "the judge alone" else ByEmbedding(Embedding(), unsure=0.1, judge=judge)
+    members = AnyModel()
+    async with AgentTeam.consensus(list(SAYS), equivalence=Equivalence(relation=step), model=members.model) as team:
+        with pytest.raises(ConfigurationError, match="there is no key"):
+            await team.run("Which animal?")
+    assert (members.calls, mind.is_closed) == ([], True)
 
 
 # -- what goes wrong -----------------------------------------------------------------------------------------------
