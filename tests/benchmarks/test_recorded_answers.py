@@ -382,6 +382,29 @@ async def test_what_recorded_answers_had_cost_is_paid_by_nobody_when_a_suite_goe
     assert [each.status for each in found.attempts] == ["completed"] * 8
 
 
+async def asking(text: str, item: TaskItem) -> float:
+    """A scorer of the user's own that asks a model, and so is held to the limit of the system that it scores."""
+    said = await Agent("judge", name="eve", model=Parrot()).run(f"Is {text} right?")
+    return float("4" in said)
+
+
+@pytest.mark.parametrize("engine", [None, Elsewhere()], ids=["local", "elsewhere"])
+async def test_what_recorded_answers_had_cost_leaves_the_limit_of_their_system_to_those_who_are_asked(
+    tmp_path: Path, engine: Elsewhere | None
+) -> None:
+    usage = Usage(1, 100, 10, known_cost=1.0)
+    record = Recorded([RecordedAnswer(id, name, "4", usage=usage) for id in QUESTIONS for name in ("ada", "bob", "cy")])
+
+    async def go_on(repeats: int) -> Comparison:
+        return await compare(
+            {"record": record}, tasks(), baselines=False, scorer=asking, engine=engine, log=tmp_path / "bench.db",
+            limits_each=Limits(calls=4), repeats=repeats,
+        )  # fmt: skip
+
+    assert sum(each.usage.calls for each in (await go_on(1)).attempts) == 6
+    assert len((await go_on(2)).attempts) == 4
+
+
 class Parrot:
     """A model that always says the same, and travels."""
 
