@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 
@@ -90,20 +90,36 @@ async def in_context(context: Context | None, work: Callable[[], Awaitable[T]]) 
     """
     if context is None:
         return await work()
-    found: list[T] = []
-    failed: list[Exception] = []
+    # A context belongs to a task, so the work is a task of its own. Out of its group an error would come wrapped in an
+    # ExceptionGroup, which no caller looks for: the task hands it over, and it is raised here as it was raised there.
+    ended: list[_Gave[T] | _Raised] = []
 
     async def there() -> None:
         try:
-            found.append(await work())
-        except Exception as problem:  # noqa: BLE001 - raised below, outside of the group
-            failed.append(problem)
+            ended.append(_Gave(await work()))
+        except Exception as problem:  # noqa: BLE001 - handed over
+            ended.append(_Raised(problem))
 
     async with anyio.create_task_group() as group:
         context.copy().run(group.start_soon, there)
-    if failed:
-        raise failed[0]
-    return found[0]
+    [end] = ended
+    if isinstance(end, _Raised):
+        raise end.problem
+    return end.value
+
+
+@dataclass(frozen=True)
+class _Gave(Generic[T]):
+    """How work ended that gave something."""
+
+    value: T
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """How work ended that failed."""
+
+    problem: Exception
 
 
 def negative(usage: Usage) -> Usage:
