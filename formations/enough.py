@@ -1,13 +1,13 @@
-"""Whether the answers so far are enough, asked of a rule or a function of the user's, which may break off."""
+"""Functions that are called in the midst of others' work, and may break off: whose error it is stays plain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from phalanx.agents.models.stray import is_stray
 
 from .base import Outcome
-from .side_by_side import Until
+from .side_by_side import Job, Until
 
 
 class Enough:
@@ -30,3 +30,22 @@ class Enough:
                 raise
             self.broken = broken
             return True
+
+
+def telling(jobs: Sequence[Job]) -> Sequence[Job]:
+    """The `jobs`; where a prompt is a function, a cancellation of its own is its error, and not its siblings' end."""
+    if all(isinstance(job.prompt, str) for job in jobs):
+        return jobs
+    return [job if isinstance(job.prompt, str) else job._replace(prompt=_telling(job.prompt)) for job in jobs]
+
+
+def _telling(prompt: Callable[[Mapping[str, Outcome]], str]) -> Callable[[Mapping[str, Outcome]], str]:
+    def told(done: Mapping[str, Outcome]) -> str:
+        try:
+            return prompt(done)
+        except BaseException as stop:
+            if not is_stray(stop):
+                raise
+            raise RuntimeError("what it waited for was cancelled, and not by this run") from stop
+
+    return told

@@ -28,7 +28,7 @@ from .answers import REGION, Answers, post
 from .answers import identity as identity
 from .base import Answer, Member, Outcome, Round, require
 from .count import Counted
-from .enough import Enough
+from .enough import Enough, telling
 from .fences import Fences
 from .one_asking import OneAsking
 from .side_by_side import Job as Job
@@ -349,7 +349,7 @@ class TeamRun:
         if best is not None:
             self.hold(lambda: best(so_far()))
         try:
-            await side_by_side(jobs, askings, place, ended, deadline=deadline, until=enough)
+            await side_by_side(telling(jobs), askings, place, ended, deadline=deadline, until=enough)
         finally:
             done = so_far()
             self.history += done

@@ -15,6 +15,7 @@ import pytest
 
 from phalanx import Agent, AgentTeam, Limits, Task, TeamResult, TeamRun
 from phalanx.errors import TeamError
+from phalanx.formations.team_run import Job
 from phalanx.formations.voting import Decision, Equivalence, RawBallot
 from phalanx.messages import Request
 from phalanx.runtime.events import Warned
@@ -68,6 +69,20 @@ def until(raises: Raises) -> Callable[[TeamRun, Task], object]:
     return formation
 
 
+def prompt(raises: Raises) -> Callable[[TeamRun, Task], object]:
+    async def formation(run: TeamRun, task: Task) -> str:
+        first, second, third = run.members
+        text = run.text(task)
+        await run.ask_jobs([
+            Job("1", first, text),
+            Job("2", second, lambda done: raises(done), ("1",)),
+            Job("3", third, text, ("1",)),
+        ])  # fmt: skip
+        return "all is well"
+
+    return formation
+
+
 TEAMS: Mapping[str, Callable[[Raises], AgentTeam]] = {
     "rule of a consensus": lambda bad: AgentTeam.consensus(NAMES, rule=OwnRule(bad), model=model()),
     "rule of a vote": lambda bad: AgentTeam.vote(NAMES, rule=OwnRule(bad), samples=3, model=model()),
@@ -85,6 +100,7 @@ TEAMS: Mapping[str, Callable[[Raises], AgentTeam]] = {
     "async settle": lambda bad: AgentTeam.market(NAMES, settle=awaited(bad), model=model()),
     "validator": lambda bad: AgentTeam.pipeline(NAMES, validators={"ada": bad}, model=model()),
     "until": lambda bad: AgentTeam(NAMES, formation=until(bad), model=model()),
+    "prompt": lambda bad: AgentTeam(NAMES, formation=prompt(bad), model=model()),
 }  # fmt: skip
 
 
