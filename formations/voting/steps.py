@@ -155,14 +155,17 @@ class Compared:
                 fresh.setdefault(key, text)
         if not fresh:
             return
-        names = list(fresh.values())
-        step = self.step
+        everything = sorted([*self.texts.values(), *fresh.values()])
+        if len(everything) == 1:
+            # There is nothing to compare it with as yet; it is asked about when there is.
+            self.texts |= fresh
+            return
+        step, new = self.step, frozenset(fresh.values())
         if isinstance(step, ByEmbedding):
             length = next((len(each) for each in self.vectors.values()), None)
+            names = [text for text in everything if text not in self.vectors]
             vectors = unit_vectors(await self.asks.embed(step, names), names, length)
             self.vectors.update(zip(names, vectors, strict=True))
-        everything = sorted([*self.texts.values(), *names])
-        new = frozenset(names)
         pairs = [pair for pair in itertools.combinations(everything, 2) if not new.isdisjoint(pair)]
         if isinstance(step, ByEmbedding):
             pairs = [pair for pair in pairs if self._is_unsure(step, pair)]

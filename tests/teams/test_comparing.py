@@ -104,6 +104,20 @@ async def test_later_rounds_ask_about_what_is_new_alone() -> None:
     assert len(embedding.asked) == 1
 
 
+async def test_nothing_is_embedded_while_all_say_the_same() -> None:
+    embedding = Embedding()
+
+    def reply(request: Request) -> str:
+        return "Answer: a dog" if request.about.round == 1 and request.about.member == "cy" else "Answer: a cat"
+
+    team = AgentTeam.debate(
+        list(SAYS), rounds=2, trigger="always", stop="never", model=FunctionModel(reply),
+        equivalence=Equivalence(relation=ByEmbedding(embedding)),
+    )  # fmt: skip
+    await team.run("Which animal?")
+    assert embedding.asked == [["a cat", "a dog"]]
+
+
 async def test_two_runs_at_once_know_nothing_of_each_other() -> None:
     embedding = Embedding()
     team = TEAMS["consensus"](Equivalence(relation=ByEmbedding(embedding)))
@@ -335,7 +349,7 @@ ANY: Mapping[str, Callable[[object], AgentTeam]] = {
         ["ada", "bob", "cy"], 9, stop="esc(3)", equivalence=equivalence(world), model=world
     ),
     "consensus": lambda world: AgentTeam.consensus(
-        ["ada", "bob", "cy"], rounds=2, equivalence=equivalence(world), model=world
+        ["ada", "bob", "cy", "dan", "eve"], 5, rounds=2, equivalence=equivalence(world), model=world
     ),
     "debate": lambda world: AgentTeam.debate(
         ["ada", "bob", "cy"], 2, trigger="always", judge="jude", equivalence=equivalence(world), model=world

@@ -70,6 +70,7 @@ def test_nothing_is_embedded_where_all_answers_can_be_read_or_are_the_same() -> 
     how = Equivalence(relation=ByEmbedding(embedding))
     how.classes(["1", "2", "yes", "3 km"])
     how.classes(["big cat", "Big cat", None])
+    how.classes(["big cat", "42", "yes"])
 
     assert embedding.asked == []
 
