@@ -14,7 +14,7 @@ from phalanx.errors import ConfigurationError, ValidationError
 
 from .base import Answer, Member, Outcome
 from .count import Counted, read_all, undecided_text
-from .stated import typed
+from .stated import answered, typed
 from .team_run import Job, TeamRun, Until
 from .voting import Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
 from .voting.composed import AllOf, AnyOf, parts_of, written
@@ -95,7 +95,7 @@ class Samples:
             if outcome.ok:
                 said[_label(outcome.member, turns[outcome.member])] = outcome
         found = self.equivalence.choices(
-            read_all([outcome.text for outcome in said.values()], self.equivalence, self.read)
+            read_all([answered(outcome) for outcome in said.values()], self.equivalence, self.read)
         )
         choices = dict(zip(said, found, strict=True))
         self._merged = key, (said, choices)
@@ -140,7 +140,7 @@ class Samples:
 
     def _firm(self, counted: Counted) -> list[bool]:
         """Which answers are counted alike whatever is answered after them; an abstention is."""
-        reads = [self.read[outcome.text] for outcome in counted.outcomes.values()]
+        reads = [self.read[answered(outcome)] for outcome in counted.outcomes.values()]
         return [stays or read is None for stays, read in zip(self.equivalence.firm(reads), reads, strict=True)]
 
     @property

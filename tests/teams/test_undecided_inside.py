@@ -40,6 +40,8 @@ OUTER: Mapping[str, Callable[..., AgentTeam]] = {
     ),
     "parallel": lambda members: AgentTeam.parallel(members, aggregation="majority_vote", model=model()),
     "blackboard": lambda members: AgentTeam.blackboard(members, model=model()),
+    "vote": lambda members: AgentTeam.vote(members, len(members), model=model()),
+    "adaptive": lambda members: AgentTeam.adaptive(members, len(members), stop="esc(2)", model=model()),
 }
 
 
