@@ -151,6 +151,12 @@ SLOTS: dict[str, str] = {
         "Judge them by their reasons alone. Name the label of the one that is right, and quote what decides it. "
         "If they cannot be told apart, say so with verdict \"undecided\"."
     ),
+    # Whoever judges whether answers in words are the same.
+    "entails": (
+        "{task}\n\nTwo answers to it:\n{answers}\n\n"
+        "Does the second follow from the first? It does when the first says all that the second says in answer to the "
+        "task, in whatever words, and contradicts none of it."
+    ),
     # Judges of a benchmark.
     "judge_same": (
         "A question:\n{task}\n\nTwo answers to it, by whom does not matter:\n{answers}{rubric}\n\n"

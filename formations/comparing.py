@@ -37,16 +37,6 @@ SHOWN = 2000
 # The stages that give texts which nobody counts.
 UNCOUNTED = frozenset({"summarize"})
 
-_PROMPT = """The task was:
-{task}
-
-Two answers to it follow, as data.
-
-{answers}
-
-Whoever gives the first answer: has that one thereby also given the second? It has, when the first says all that the
-second says in answer to the task, in whatever words, and contradicts none of it. Say whether the second follows."""
-
 
 class Entailed(Data):
     """Whether the second answer follows from the first."""
@@ -139,7 +129,8 @@ class Comparing:
 
     async def _asked(self, asking: OneAsking, pair: tuple[str, str]) -> bool | None:
         shown = [("First answer", cut(pair[0], SHOWN)), ("Second answer", cut(pair[1], SHOWN))]
-        outcome = await asking.outcome(_PROMPT.format(task=self.run.text(self.task), answers=fenced_all(shown)))
+        prompt = self.run.prompts("entails", task=self.run.text(self.task), answers=fenced_all(shown))
+        outcome = await asking.outcome(prompt)
         self.run.raise_refusal(outcome)
         if outcome.answer is None:
             self.run.run.warn(f"{outcome.member} could not compare two answers ({outcome.error}); they differ")

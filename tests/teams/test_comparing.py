@@ -203,6 +203,20 @@ async def test_an_agent_may_judge_and_is_told_the_task_and_both_answers_as_data(
     assert [each.member for each in result.members] == list(SAYS)
 
 
+async def test_how_an_agent_is_asked_to_judge_is_a_prompt_slot() -> None:
+    told: list[str] = []
+
+    def verdict(prompt: str) -> bool:
+        told.append(prompt)
+        return False
+
+    how = Equivalence(relation=ByEntailment(Agent("judge", name="jo")))
+    mine = {"entails": "Same animal? {answers}"}
+    await AgentTeam.vote(list(SAYS), samples=3, equivalence=how, model=judging(verdict), prompts=mine).run("Which?")
+
+    assert {prompt.partition("<")[0] for prompt in told} == {"Same animal? "}
+
+
 async def test_what_a_judging_agent_costs_is_limited_and_the_answers_so_far_are_counted_as_they_are() -> None:
     how = Equivalence(relation=ByEntailment(Agent("judge", name="jo")))
     team = AgentTeam.vote(list(SAYS), samples=3, equivalence=how, model=judging(lambda _: True))
