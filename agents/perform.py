@@ -10,7 +10,7 @@ from phalanx.messages import About, Message
 from phalanx.runtime.asked import check_asked, guarded
 from phalanx.runtime.events import RunFinished, RunStarted
 from phalanx.runtime.execution import Listener
-from phalanx.runtime.limits import Limits, as_limits
+from phalanx.runtime.limits import Limits, as_limits, shortest
 from phalanx.runtime.run import Run
 
 from .loop import take
@@ -45,15 +45,16 @@ async def perform(
     """
     limits = as_limits(limits)
     model = await agent.model_or(None)
-    seconds = min((each.seconds for each in (agent.limits, limits) if each and each.seconds is not None), default=None)
+    its_own = f"agent {agent.name!r}"
+    seconds, owner = shortest((limits, "this run"), (agent.limits, its_own))
     listeners = guarded(on_event)
     check_asked(seed, run_id, listeners)
     if agent.options.verbose:
         listeners = (*listeners, listener(agent.name))
     run = Run.open(
-        agent.name, limits=agent.limits, seed=seed, run_id=run_id, listeners=listeners,
-        streaming=streaming or agent.options.stream,
-    ).within(limits, owner="this run")  # fmt: skip
+        agent.name, seed=seed, run_id=run_id, listeners=listeners, streaming=streaming or agent.options.stream
+    )
+    run = run.within(agent.limits, owner=its_own).within(limits, owner="this run")
     turn = await agent.turn(
         job.description if plain and job.context is None else job.render(agent.prompts),
         model=model,
@@ -75,7 +76,7 @@ async def perform(
         with run.deadline(seconds, of_run=True) as scope:
             result = await take(run, turn)
         if scope.cancelled_caught and seconds is not None:
-            raise LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"run {agent.name!r}")
+            raise LimitExceeded("seconds", spent=seconds, limit=seconds, owner=owner)
         result.usage = run.usage  # with failed attempts, and with what teams did as its tools
         status, text, job.status, job.result = "completed", result.content, "completed", result
     except BaseException as failure:

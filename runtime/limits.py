@@ -66,6 +66,15 @@ def as_limits(given: Limits | Mapping[str, float] | None) -> Limits | None:
     return Limits(**named)
 
 
+def shortest(*given: tuple[Limits | None, str]) -> tuple[float | None, str]:
+    """The shortest time that limits allow, in seconds, and whose they are; None when none of them sets one.
+
+    given: limits, each with whose they are, the nearest first.
+    """
+    timed = [(each.seconds, owner) for each, owner in given if each is not None and each.seconds is not None]
+    return min(timed, key=lambda each: each[0], default=(None, ""))
+
+
 class Need:
     """What one call may cost at most: one call, so many tokens, so much money (US dollars; inside 10^-12).
 

@@ -27,7 +27,7 @@ from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
 from phalanx.runtime.execution import Listener
 from phalanx.runtime.holding import held
 from phalanx.runtime.human import Human, Question, RunPaused
-from phalanx.runtime.limits import Limits, as_limits
+from phalanx.runtime.limits import Limits, as_limits, shortest
 from phalanx.runtime.log import Log
 from phalanx.runtime.playback import ANY_MODEL, Playback
 from phalanx.runtime.run import Run
@@ -92,9 +92,8 @@ async def _perform(
 ) -> TeamResult:
     default = PLAYED_BACK if playback is not None and playback.only else await team.default_model()
     run = Run.open(
-        team.name, limits=team.limits, log=log, seed=seed, run_id=run_id, listeners=listeners,
-        streaming=streaming, playback=playback,
-    )  # fmt: skip
+        team.name, log=log, seed=seed, run_id=run_id, listeners=listeners, streaming=streaming, playback=playback
+    ).within(team.limits, owner=_owner(team))
     limits = as_limits(limits)
     if playback is None and log is not None and await log.read(f"run/{run_id}"):
         raise ConfigurationError(f"there is a run {run_id!r} in this log already; resume it, or leave run_id= out")
@@ -116,7 +115,7 @@ async def _perform(
     cut_off = False
     try:
         await call_hooks(run.warn, hooks, "on_start", job)
-        result = await work(team, run, job, default, team.prompts, limits, team.limits)
+        result = await work(team, run, job, default, team.prompts, limits)
         status, text, reason = result.status, result.content, result.stop_reason
         job.status, job.result = "completed", result
     except Exception as failure:
@@ -153,12 +152,15 @@ def spec_in(team: AgentTeam, log: Log | None) -> str | None:
 
 
 async def work(
-    team: AgentTeam, run: Run, task: Task, default: Model | None, prompts: Prompts, *limits: Limits | None
+    team: AgentTeam, run: Run, task: Task, default: Model | None, prompts: Prompts, limits: Limits | None
 ) -> TeamResult:
-    """Let the formation do the task, and make a result of whatever comes of it."""
+    """Let the formation do the task, and make a result of whatever comes of it.
+
+    limits: of this run, besides the team's own; their calls, tokens and money are among the run's accounts already.
+    """
     started = anyio.current_time()
     inside = TeamRun(run, team.name, team.members, prompts=prompts, default_model=default, board=team.board)
-    seconds = min((each.seconds for each in limits if each and each.seconds is not None), default=None)
+    seconds, owner = shortest((limits, "this run"), (team.limits, _owner(team)))
     refusal: TeamError | None = None
     answer: Answer | None = None
     questions: tuple[Question, ...] = ()
@@ -170,7 +172,7 @@ async def work(
             answer = _checked(given if isinstance(given, Answer) else Answer(_text(given, team.kind)))
         if scope.cancelled_caught:
             assert seconds is not None
-            refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=f"team {team.name!r}")
+            refusal = LimitExceeded("seconds", spent=seconds, limit=seconds, owner=owner)
     except TeamError as stop:
         refusal = stop
     except PhalanxError:
@@ -219,6 +221,11 @@ async def work(
         failure.result = result
         raise failure from refusal.__cause__ or refusal
     return result
+
+
+def _owner(team: AgentTeam) -> str:
+    """Whose limits those of the team itself are, in words."""
+    return f"team {team.name!r}"
 
 
 def _as_meant(answer: Answer, history: Sequence[Outcome]) -> Answer:

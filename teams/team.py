@@ -250,7 +250,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         inner.emit(TeamStarted, self.name, self.kind, roster(self))
         result: TeamResult | None = None
         try:
-            result = await work(self, inner, task, default, self.prompts.over(around.prompts), self.limits)
+            result = await work(self, inner, task, default, self.prompts.over(around.prompts), None)
             if result.refusal is not None and result.refusal.owner != inner_owner:
                 # A limit from around this team stopped it: the team around it has not been given all it asked for.
                 around.cut_short = result.refusal

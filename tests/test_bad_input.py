@@ -235,8 +235,9 @@ async def test_without_any_model_the_error_says_how_to_name_one(monkeypatch: pyt
     monkeypatch.setattr("phalanx.agents.models.names.KEY_VARIABLES", {})
     monkeypatch.setattr("phalanx.agents.models.resolve.KEY_VARIABLES", {})
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
-    with pytest.raises(ConfigurationError, match=r"no model is named: give model='provider/name'.*PHALANX_MODEL"):
+    with pytest.raises(ConfigurationError, match=r"no model is named: give model='provider/name'.*PHALANX_MODEL") as no:
         await AgentTeam.flat(["a"]).run("Go.")
+    assert "model='offline/simulated' (--model offline/simulated)" in str(no.value)
 
 
 @pytest.mark.parametrize("value", [b"\x00\xff", "broken \ud800 text"])

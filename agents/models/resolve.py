@@ -192,7 +192,8 @@ def _name(model: str | None, provider: str | None, settings: Settings) -> str:
             raise NoModel(
                 "no model is named: give model='provider/name' (e.g. 'openai/gpt-4o-mini' or 'ollama/llama3.2'), "
                 "or set PHALANX_MODEL, or a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), or start Ollama. "
-                "Without any provider, `phalanx demo` shows simulated members"
+                "Without any provider, model='offline/simulated' (--model offline/simulated) is a simulated one, and "
+                "`phalanx demo` shows some at work"
             )
         return found
     if model is None:

@@ -165,7 +165,7 @@ def _named(name: str | None, local: list[str]) -> tuple[str, str]:
         return f"ollama/{local[0]}", "the first model of the local Ollama"
     raise NoModel(
         "no model: set PHALANX_MODEL, or a provider's key such as OPENAI_API_KEY or ANTHROPIC_API_KEY, "
-        "or start Ollama; `phalanx demo` needs none"
+        "or start Ollama; --model offline/simulated and `phalanx demo` need none"
     )
 
 

@@ -444,7 +444,7 @@ async def test_a_task_executes_itself_and_knows_its_error() -> None:
 
 async def test_an_agents_limits_hold_for_each_run() -> None:
     model = ScriptedModel([wants(("add", {"a": 1})), wants(("add", {"a": 1})), "done"])
-    with pytest.raises(LimitExceeded, match="calls limit of run 'ada'"):
+    with pytest.raises(LimitExceeded, match="calls limit of agent 'ada'"):
         await Agent("coder", name="ada", model=model, tools=[add], limits=Limits(calls=2)).run("Go.")
 
     async def slow(_: Request) -> str:

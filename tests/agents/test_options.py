@@ -288,7 +288,7 @@ async def test_what_is_too_warm_is_sent_as_warm_as_can_be_and_the_run_is_warned_
 async def test_an_agents_limits_hold_besides_those_of_a_run() -> None:
     call = Completion(tool_calls=(ToolCall(id="1", tool_name="add", parameters={"a": 1}),))
     agent = Agent("coder", name="ada", model=FunctionModel(lambda _: call), tools=[add], limits=Limits(calls=2))
-    with pytest.raises(LimitExceeded, match="calls limit of run 'ada' reached: 2 spent"):
+    with pytest.raises(LimitExceeded, match="calls limit of agent 'ada' reached: 2 spent"):
         await agent.run("Go", limits=Limits(calls=5))
     with pytest.raises(LimitExceeded, match="calls limit of this run reached: 1 spent"):
         await agent.run("Go", limits=Limits(calls=1))
@@ -304,6 +304,19 @@ async def test_an_agents_limits_hold_besides_those_of_a_run() -> None:
                 "Go", limits=Limits(seconds=given)
             )
         assert anyio.current_time() - started == pytest.approx(5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "owner"), [(2, 5, "agent 'ada'"), (5, 2, "this run"), (2, None, "agent 'ada'")]
+)
+async def test_an_agent_whose_time_is_up_says_whose_limit_it_was(own: int, given: int | None, owner: str) -> None:
+    async def slow(_: Request) -> str:
+        await anyio.sleep(100)
+        return "late"
+
+    agent = Agent("coder", name="ada", model=FunctionModel(slow), limits=Limits(seconds=own))
+    with pytest.raises(LimitExceeded, match=f"seconds limit of {owner} reached: 2 spent"):
+        await agent.run("Go", limits=None if given is None else Limits(seconds=given))
 
 
 # -- options of a model that is not there -----------------------------------------------------------------------------

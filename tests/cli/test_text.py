@@ -107,7 +107,7 @@ def test_one_thing_is_not_many() -> None:
 
 def test_a_limit_that_the_run_was_given_is_told_from_one_of_its_team() -> None:
     assert refused_by("calls limit of this run reached: 2 spent, 2 allowed") == ("calls", True)
-    assert refused_by("usd limit of run 'office' reached: 2 spent, 2 allowed") == ("usd", False)
+    assert refused_by("usd limit of team 'office' reached: 2 spent, 2 allowed") == ("usd", False)
     assert refused_by("calls limit of member 'ada' reached: 2 spent, 2 allowed") == ("calls", False)
     assert refused_by(None) == ("NAME", True)
 
@@ -118,4 +118,4 @@ def test_advice_for_python_becomes_advice_for_the_command_line() -> None:
     assert "Agent(" not in advised("2 members are named 'a'; give each a name of its own: Agent(…, name=…)")
     assert "--system NAME" in advised("it has 2; give system=…, or write all of them with inspect_logs")
     assert advised("calls limit of this run reached: 2 spent; raise Limits(calls=…)").endswith("with --limit calls=N")
-    assert advised("calls limit of run 't' reached: 2 spent; raise Limits(calls=…)").endswith("in the team file")
+    assert advised("calls limit of team 't' reached: 2 spent; raise Limits(calls=…)").endswith("in the team file")

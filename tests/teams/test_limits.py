@@ -86,13 +86,24 @@ async def test_an_unknown_price_is_an_unknown_cost_and_not_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("team_limit", "run_limit", "owner"), [(2, 5, "run 'parallel'"), (5, 2, "this run"), (None, 2, "this run")]
+    ("team_limit", "run_limit", "owner"), [(2, 5, "team 'parallel'"), (5, 2, "this run"), (None, 2, "this run")]
 )
 async def test_the_nearest_limit_that_refuses_is_named(team_limit: int | None, run_limit: int, owner: str) -> None:
     given = None if team_limit is None else Limits(calls=team_limit)
     result = await AgentTeam.parallel(crowd(9, Paid()), limits=given).run("Go.", limits=Limits(calls=run_limit))
     assert result.usage.calls == 2
     assert f"calls limit of {owner}" in str(result.stop_reason)
+
+
+@pytest.mark.parametrize(
+    ("team_limit", "run_limit", "owner"), [(2, 5, "team 'pipeline'"), (5, 2, "this run"), (None, 2, "this run")]
+)
+async def test_it_is_named_whose_seconds_have_passed(team_limit: int | None, run_limit: int, owner: str) -> None:
+    own = None if team_limit is None else Limits(seconds=team_limit)
+    team = AgentTeam.pipeline(crowd(9, Paid()), limits=own)
+    result = await team.run("Go.", limits=Limits(seconds=run_limit))
+    assert (result.status, result.refusal and result.refusal.owner) == ("stopped", owner)
+    assert f"seconds limit of {owner} reached: 2 spent" in str(result.stop_reason)
 
 
 async def test_a_members_own_limit_refuses_only_that_member() -> None:
