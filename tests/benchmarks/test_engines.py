@@ -52,6 +52,25 @@ def dask_workers(count: int = 2) -> Iterator[object]:
         yield client
 
 
+async def kill_one(book: Path) -> None:
+    """Kill a worker as soon as one is in the second round of a later item: the first has been paid."""
+    while True:
+        await anyio.sleep(0.02)
+        last = {int(pid): call.split() for what, pid, call in lines(book) if what == "begin"}
+        for pid, (_, _, item, round, _) in last.items():
+            if round == "1" and item not in ("s1", "s2"):
+                os.kill(pid, signal.SIGKILL)
+                return
+
+
+def check_that_nothing_was_paid_twice(book: Path) -> None:
+    """Only what the dead worker had begun and not ended was asked again; its finished calls were not."""
+    again = {call for call, count in begun(book).items() if count > 1}
+    open_calls = begun(book) - _ended(book)
+    assert again <= set(open_calls)
+    assert 1 <= len(open_calls) <= 3
+
+
 def facts(found: Comparison) -> list[tuple[object, ...]]:
     """All of the attempts but how long they took."""
 
@@ -67,31 +86,14 @@ async def test_dask_gives_what_the_local_engine_gives_limits_and_a_killed_worker
     here = await compare(systems, items, baselines=["calls"])
     book.unlink()
     with dask_workers() as client:
-        killed: list[int] = []
-
-        async def kill_one() -> None:
-            """As soon as a worker is in the second round of a later item: the first has been paid."""
-            while not killed:
-                await anyio.sleep(0.02)
-                last = {int(pid): call.split() for what, pid, call in lines(book) if what == "begin"}
-                for pid, (_, _, item, round, _) in last.items():
-                    if round == "1" and item not in ("s1", "s2") and not killed:
-                        os.kill(pid, signal.SIGKILL)
-                        killed.append(pid)
-
         async with anyio.create_task_group() as group:
-            group.start_soon(kill_one)
+            group.start_soon(kill_one, book)
             there = await compare(
                 systems, items, baselines=["calls"], engine=DaskEngine(client), log=tmp_path / "log.db"
             )
         assert facts(there) == facts(here)
         assert len({pid for _, pid, _ in lines(book)} - {str(os.getpid())}) >= 2
-        again = {call: count for call, count in begun(book).items() if count > 1}
-        open_calls = begun(book) - _ended(book)
-        # Only what the dead worker had begun and not ended was asked again; its finished calls were not.
-        assert set(again) <= set(open_calls)
-        assert len(open_calls) <= 3
-        assert killed
+        check_that_nothing_was_paid_twice(book)
         asked = sum(begun(book).values())
         once_more = await compare(
             systems, items, baselines=["calls"], engine=DaskEngine(client), log=tmp_path / "log.db"
@@ -111,21 +113,25 @@ async def test_dask_gives_what_the_local_engine_gives_limits_and_a_killed_worker
         assert {each.score for each in limited.attempts} == {1.0}
 
 
-async def test_ray_gives_what_the_local_engine_gives(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed; there is none for every Python", exc_type=ImportError)
-    book, items = tmp_path / "book", sums(6)
-    systems = {"debate": debate(book, 0.02)}
+async def test_ray_gives_what_the_local_engine_gives_a_killed_worker_included(tmp_path: Path) -> None:
+    if not os.environ.get("PHALANX_REQUIRE_RAY"):
+        pytest.importorskip("ray", reason="Ray is not installed; there is none for every Python", exc_type=ImportError)
+    book, items = tmp_path / "book", sums(9)
+    systems = {"debate": debate(book)}
     here = await compare(systems, items, baselines=False)
     book.unlink()
     engine = RayEngine(workers=2)
     try:
-        async with SqliteLog(tmp_path / "log.db") as log:
+        async with SqliteLog(tmp_path / "log.db") as log, anyio.create_task_group() as group:
+            group.start_soon(kill_one, book)
             there = await compare(systems, items, baselines=False, engine=engine, log=log)
+            check_that_nothing_was_paid_twice(book)
+            asked = sum(begun(book).values())
             again = await compare(systems, items, baselines=False, engine=engine, log=log)
     finally:
         await engine.aclose()
     assert facts(there) == facts(again) == facts(here)
-    assert set(begun(book).values()) == {1}
+    assert sum(begun(book).values()) == asked
     assert str(os.getpid()) not in {pid for _, pid, _ in lines(book)}
 
 
