@@ -61,7 +61,7 @@ def of_heads(
         if len(ranked) > 1:
             next_best = len(places[ranked[1]])
             second = max([name for name in ranked[1:] if len(places[name]) == next_best])
-        what = won(winner, most, second, lead, most, cast)
+        what = won(winner, most, second, lead, most, cast, by_heads=True)
     against = [name for name in ranked[len(leaders) :] if places[name]]
     others = [dissent((name,), len(places[name]), 1, places[name], signed) for name in against]
     facts: dict[str, object] = {

@@ -219,7 +219,16 @@ class _Vote:
 
     def _won(self, winner: str) -> str:
         at, second, heads = self.count.tally[winner], self._second(winner), self._heads(winner)
-        return won(winner, at, second, self._margin, heads, self.votes.cast)
+        return won(winner, at, second, self._margin, heads, self.votes.cast, by_heads=self._counts_heads)
+
+    @property
+    def _counts_heads(self) -> bool:
+        """Whether the tally is the number of those who chose each: no points, no weights, one choice a ballot."""
+        votes = self.votes
+        if self.count.weights is None or self.rule.tells_backing:
+            return False
+        heads = [votes.scale * len(seats) for seats in votes.seats]
+        return heads == votes.weights
 
     def _second(self, winner: str) -> str | None:
         """Who comes after the winner; of several equal ones the last by name."""
@@ -315,13 +324,24 @@ def agreed_by(rule: VotingRule, share: Fraction, heads: int) -> bool:
     return least is None or share >= exact(least)
 
 
-def won(winner: str, votes: Fraction | int, second: str | None, margin: Fraction | int, heads: int, cast: int) -> str:
-    """How a winner won: at how many `votes`, how far (`margin`) ahead of whom (`second`), backed by whom.
+def won(
+    winner: str,
+    at: Fraction | int,
+    second: str | None,
+    margin: Fraction | int,
+    heads: int,
+    cast: int,
+    *,
+    by_heads: bool,
+) -> str:
+    """How a winner won: with what (`at`) in the tally, how far (`margin`) ahead of whom (`second`), backed by whom.
 
-    heads, cast: the ballots for the winner, and all that count.
+    heads, cast: the ballots for the winner, and all that count. by_heads: whether the tally is the number of ballots.
     """
     ahead = f", {plain(margin)} ahead of {shown(second)}" if second is not None else ""
-    return f"{shown(winner)} wins at {plain(votes)}{ahead}, backed by {heads} of {cast} ballots"
+    if by_heads:
+        return f"{shown(winner)} wins with {heads} of {cast} votes{ahead}"
+    return f"{shown(winner)} wins at {plain(at)}{ahead}, backed by {heads} of {cast} ballots"
 
 
 def tied_at(leaders: Sequence[str], votes: Fraction | int) -> str:

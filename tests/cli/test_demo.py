@@ -30,8 +30,8 @@ def test_a_hierarchy_delegates_and_a_debate_changes_its_mind(shown: str) -> None
         assert f"{worker}: works on its assignment" in shown
     assert "lead: writes the answer" in shown
     first, second = re.findall(r"debate: vote: (.*)", shown)
-    assert "'10' wins at 2" in first
-    assert "'5' wins at 3" in second
+    assert "'10' wins with 2 of 3 votes" in first
+    assert "'5' wins with 3 of 3 votes" in second
     assert "Answer: 8   [right: 8]" in shown
     assert "Answer: 5   [right: 5]" in shown
 

@@ -10,14 +10,17 @@ from pydantic import ValidationError as PydanticError
 
 from phalanx.errors import ValidationError
 from phalanx.formations.voting import (
+    Approval,
     Ballot,
     Borda,
     Decision,
     Majority,
     Plurality,
     RawBallot,
+    Score,
     Supermajority,
     Unanimity,
+    VotingRule,
 )
 from phalanx.formations.voting.decision import Status, Step
 
@@ -236,7 +239,17 @@ def test_a_tie_is_worth_its_share_of_being_right() -> None:
 @pytest.mark.parametrize(
     ("rule", "ballots", "sentence"),
     [
-        (Plurality(), ["a", "a", "b"], "plurality: 'a' wins at 2, 1 ahead of 'b', backed by 2 of 3 ballots."),
+        (Plurality(), ["a", "a", "b"], "plurality: 'a' wins with 2 of 3 votes, 1 ahead of 'b'."),
+        (Majority(), ["a", "a", None], "majority: 'a' wins with 2 of 2 votes."),
+        (Plurality(min_margin=1), ["a", "a", "b"], "plurality: 'a' wins with 2 of 3 votes, 1 ahead of 'b'."),
+        (Plurality(), [Ballot("a", weight=2), "b"], "plurality: 'a' wins at 2, 1 ahead of 'b', backed by 1 of 2 "
+         "ballots."),
+        (Plurality(), ["a", "a", Ballot("b", weight=Fraction(1, 2))], "plurality: 'a' wins at 2, 3/2 ahead of 'b', "
+         "backed by 2 of 3 ballots."),
+        (Approval(), [{"a", "b"}, {"a"}], "approval: 'a' wins at 2, 1 ahead of 'b', backed by 2 of 2 ballots."),
+        (Borda(), [["a", "b"], ["a", "b"]], "borda: 'a' wins at 2, 2 ahead of 'b', backed by 2 of 2 ballots."),
+        (Score(), [{"a": 2, "b": 1}, {"a": 2, "b": 1}], "score: 'a' wins at 2, 1 ahead of 'b', backed by 2 of 2 "
+         "ballots."),
         (Plurality(tie_break=()), ["a", "b"], "plurality: 'a' and 'b' are tied at 1."),
         (Majority(), ["a", "b"], "majority: no agreement, 'a' and 'b' each have 1/2 of what was cast behind it, which "
          "is not enough."),
@@ -244,7 +257,7 @@ def test_a_tie_is_worth_its_share_of_being_right() -> None:
         (Plurality(), [None], "plurality: no quorum, none of 1 voted."),
     ],
 )  # fmt: skip
-def test_the_explanation_is_one_sentence(rule: Plurality, ballots: list[RawBallot], sentence: str) -> None:
+def test_the_explanation_is_one_sentence(rule: VotingRule, ballots: list[RawBallot], sentence: str) -> None:
     assert rule.decide(ballots).explanation == sentence
 
 
