@@ -17,10 +17,10 @@ BLOCK = 100
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
-def index(comparison: Comparison, groups: Sequence[Grouped]) -> str:
+def index(comparison: Comparison, groups: Sequence[Grouped], *, names: Sequence[str]) -> str:
     """What a page needs of every item at once, as JSON that may stand inside a script element.
 
-    comparison: whose items. groups: its attempts by system.
+    comparison: whose items. groups: its attempts by system. names: what the page calls these.
     """
     scores = [[_short(each.scores.get(item.id)) for item in comparison.items] for each in groups]
     failed = [
@@ -29,7 +29,7 @@ def index(comparison: Comparison, groups: Sequence[Grouped]) -> str:
     ]
     return _script(
         {
-            "systems": [each.system.name for each in groups],
+            "systems": list(names),
             "repeats": comparison.repeats,
             "block": BLOCK,
             "ids": [item.id for item in comparison.items],

@@ -19,6 +19,7 @@ from .diagnosis import Diagnosis
 from .drilldown import blocks, index
 from .grouping import group
 from .heap import settled
+from .naming import as_shown
 from .record import Comparison
 from .statistics.transitions import Transitions
 from .summary import Finding, Standing, Summary, detectable, of
@@ -55,7 +56,7 @@ def page(
 def _page(comparison: Comparison, numbers: Summary, conversations: Conversations | None, longest: int) -> str:
     if [each.system for each in numbers.standings] != list(comparison.systems):
         raise ValidationError(f"this summary is of {numbers.name!r} with other systems, not of {comparison.name!r}")
-    groups = group(comparison)
+    numbers, groups = as_shown(numbers), group(comparison)
     style, script = _file("report.css"), _file("report.js")
     own = sum(each.system.baseline_of is None for each in numbers.standings)
     base = len(numbers.standings) - own
@@ -76,7 +77,7 @@ def _page(comparison: Comparison, numbers: Summary, conversations: Conversations
         "diagnoses": _diagnoses(numbers.diagnoses) + _sure(numbers.sureness),
         "notes": f"<ul class='small'>{''.join(f'<li>{_safe(note)}</li>' for note in numbers.notes)}</ul>",
         "footer": _safe(f"Made by Phalanx {numbers.version or '(version unknown)'}. {_how(numbers)}"),
-        "index": index(comparison, groups),
+        "index": index(comparison, groups, names=[each.system.name for each in numbers.standings]),
         "blocks": "\n".join(
             f'<script type="text/plain" id="block-{number}">{packed}</script>'
             for number, packed in enumerate(blocks(comparison, groups, conversations, longest=longest))
@@ -217,7 +218,9 @@ def _systems(summary: Summary) -> str:
 def _row(each: Standing, summary: Summary, headings: list[str]) -> str:
     system, found = each.system, each.accuracy
     about = system.kind if not system.budget else f"baseline: {system.budget}"
-    name = f'{_safe(system.name)}<span class="small">{_safe(about)}</span>'
+    # A system that is named after its formation says it once.
+    below = "" if about == system.name else f'<span class="small">{_safe(about)}</span>'
+    name = f"{_safe(system.name)}{below}"
     right = (
         "not run" if found is None else f'<b>{percent(found.value)}</b> <span class="small">{percents(found)}</span>'
     )

@@ -6,6 +6,7 @@ import re
 
 from .conclusion import conclusions
 from .diagnosis import Diagnosis
+from .naming import as_shown
 from .summary import Summary, detectable
 from .sureness import sentences
 from .table import BROUGHT, FRONT, SURE, brought, safe, told
@@ -19,6 +20,7 @@ def of(summary: Summary) -> str:
 
     summary: as `summary.of` gives it. Names are data: what has a meaning in Markdown or HTML is escaped in them.
     """
+    summary = as_shown(summary)
     parts = [f"## {_plain(summary.name)}", _plain(f"{summary.tasks}: {summary.origin}.")]
     if summary.simulated:
         parts.append(f"**{_plain(simulated(summary.simulated, all_of=len(summary.standings)))}**")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .naming import short_names
 from .record import Comparison
 from .statistics.pareto import Front
 from .wording import AN_ITEM, CostUnit
@@ -20,11 +21,12 @@ LONGEST = 300
 def notes(
     comparison: Comparison, standings: Sequence[Standing], front: Front | None, unit: CostUnit, on_front: Sequence[str]
 ) -> list[str]:
-    """The notes, in the order in which they stand.
+    """The notes, in the order in which they stand, with the names that reports show.
 
     comparison: what was compared. standings: of its systems. front: accuracy against cost, if there is one. unit: what
     counts as cost. on_front: the systems that the front is of.
     """
+    called = short_names(comparison.systems)
     found: list[str] = []
     if comparison.stopped is not None:
         found.append(f"The comparison ended early: {comparison.stopped}.")
@@ -32,9 +34,9 @@ def notes(
         rows = "row" if comparison.skipped_rows == 1 else "rows"
         found.append(f"{comparison.skipped_rows:,} malformed {rows} of the task file left out.")
     for name, many in comparison.left_behind.items():
-        found.append(left_behind(name, many))
+        found.append(left_behind(called.get(name, name), many))
     found += comparison.beside
-    idle = [each.system.name for each in standings if not each.attempts]
+    idle = [called[each.system.name] for each in standings if not each.attempts]
     if idle:
         found.append(f"Not run at all: {', '.join(idle)}.")
     run = [each for each in standings if each.attempts]
@@ -43,15 +45,17 @@ def notes(
         ("Failed attempts, which score 0", [(each, each.failed) for each in run]),
         ("Attempts whose price is not known", [(each, each.unpriced) for each in run]),
     ):
-        told = [f"{each.system.name} ({many:,} of {each.attempts + each.not_run:,})" for each, many in parts if many]
+        told = [
+            f"{called[each.system.name]} ({many:,} of {each.attempts + each.not_run:,})" for each, many in parts if many
+        ]
         if told:
             found.append(f"{words}: {', '.join(told)}.")
     for name, error, many in _errors(comparison):
-        found.append(f"{name}, {many:,} time{'' if many == 1 else 's'}: {error}")
-    guessed = [each.system.name for each in run if each.estimated]
+        found.append(f"{called[name]}, {many:,} time{'' if many == 1 else 's'}: {error}")
+    guessed = [called[each.system.name] for each in run if each.estimated]
     if guessed:
         found.append(f"Some tokens are estimates, because the provider reported none: {', '.join(guessed)}.")
-    missing = [each.system.name for each in standings if each.attempts and each.system.name not in on_front]
+    missing = [called[each.system.name] for each in run if each.system.name not in on_front]
     if missing:
         found.append(f"Not on the chart, for want of items in common with the others: {', '.join(missing)}.")
     if front is not None and front.n < len(comparison.items):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phalanx.errors import ConfigurationError, ValidationError
 
+from .naming import as_shown
 from .summary import Summary
 from .svg import is_wide, spots, ticks
 from .wording import AN_ITEM
@@ -25,6 +26,7 @@ def cost_plot(summary: Summary, *, width: float = 6.0, height: float = 3.8) -> F
     summary: of what. width, height: in inches. Raises ValidationError when no system has both an accuracy and a known
     cost, and ConfigurationError without matplotlib.
     """
+    summary = as_shown(summary)
     found = spots(summary)
     if not found:
         raise ValidationError(f"no system of {summary.name!r} has both an accuracy and a known cost; nothing to plot")
@@ -68,6 +70,7 @@ def rounds_plot(summary: Summary, *, width: float = 6.0, height: float | None = 
     summary: of what. width, height: in inches; by default as high as its systems need. Raises ValidationError when no
     system talked in rounds, and ConfigurationError without matplotlib.
     """
+    summary = as_shown(summary)
     talked = [each for each in summary.diagnoses if each.rounds]
     if not talked:
         raise ValidationError(f"no system of {summary.name!r} has rounds after its drafts; nothing to plot")

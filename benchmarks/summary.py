@@ -6,7 +6,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 
@@ -16,6 +16,7 @@ from phalanx.messages import Data
 from .diagnosis import Diagnosis, diagnose
 from .grouping import Grouped, group
 from .heap import settled
+from .naming import short_names
 from .notes import notes
 from .record import Comparison, System
 from .statistics.correction import holm
@@ -79,7 +80,8 @@ class Finding(Data):
 
     verdict: with the p-value adjusted for the family (Holm 1979). baseline: whether b was run as the baseline of a.
     detectable: the smallest true difference that this many items would show with 80% power in a single comparison,
-    at the spread that was seen; None when there was none to go by. text: the verdict in a sentence.
+    at the spread that was seen; None when there was none to go by. text: the verdict in a sentence, with the names that
+    reports show.
     """
 
     verdict: Verdict
@@ -292,20 +294,29 @@ def _findings(run: Sequence[Grouped], comparison: Comparison, unit: CostUnit, le
             seed=comparison.seed,
         )
         verdicts.append((found, baseline))
-    return as_family(verdicts, unit, level=level)
+    return as_family(verdicts, unit, level=level, called=short_names(comparison.systems))
 
 
-def as_family(verdicts: Sequence[tuple[Verdict, bool]], unit: CostUnit, *, level: float = 0.95) -> tuple[Finding, ...]:
+def as_family(
+    verdicts: Sequence[tuple[Verdict, bool]],
+    unit: CostUnit,
+    *,
+    level: float = 0.95,
+    called: Mapping[str, str] | None = None,
+) -> tuple[Finding, ...]:
     """Verdicts that are read together, with p-values adjusted for all of them (Holm 1979), in words.
 
-    verdicts: each with whether it is against a baseline. unit: what counts as cost. level: of the intervals.
+    verdicts: each with whether it is against a baseline. unit: what counts as cost. level: of the intervals. called:
+    what the words call systems, by name; by default their names.
     """
+    known = called or {}
     adjusted = holm({str(place): verdict.p_value for place, (verdict, _) in enumerate(verdicts)})
     findings = []
     for place, (verdict, baseline) in enumerate(verdicts):
         told = verdict.within_family(adjusted[str(place)])
+        shown = told.model_copy(update={"a": known.get(told.a, told.a), "b": known.get(told.b, told.b)})
         findings.append(
-            Finding(verdict=told, baseline=baseline, detectable=_detectable(told, level), text=sentence(told, unit))
+            Finding(verdict=told, baseline=baseline, detectable=_detectable(told, level), text=sentence(shown, unit))
         )
     return tuple(findings)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from .columns import tables
 from .conclusion import conclusions
+from .naming import as_shown
 from .statistics.transitions import Transitions
+from .summary import detectable
 from .sureness import sentences
 from .wording import AN_ITEM, cost, count, duration, facts, gap, money, percent, percents, points, simulated
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from .diagnosis import Diagnosis
     from .summary import Standing, Summary
 
-# What acts on a terminal: controls, marks that reorder what follows, line separators.
 BROUGHT = (
     "Brought: the member's Shapley value in the last vote, in points, decided again by {rule}; the members' add up to "
     "what that vote is worth. Lost without it: what the vote loses when its ballot is left out."
@@ -28,11 +30,12 @@ BROUGHT = (
 FRONT = "On the front: no other is at least as accurate and as cheap, and better in one of the two."
 SURE = "How sure, and how right"
 
+# What acts on a terminal: controls, marks that reorder what follows, line separators.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def text(summary: Summary, *, width: int = 110) -> str:
-    """The summary as plain text: a table of systems, the verdicts, and what each round of voting did.
+    """The summary as plain text: what each round of voting did, a table of systems, the verdicts, what they come to.
 
     summary: as `summary.of` gives it. width: columns of the terminal.
     """
@@ -59,32 +62,21 @@ def safe(words: str) -> str:
 
 
 def _write(summary: Summary, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from .summary import detectable
-
-    def line(words: str, style: str = "", indent: int = 0) -> None:
-        from rich.padding import Padding
-
-        console.print(Padding(Text(safe(words), style=style), (0, 0, 0, indent)))
-
+    """From the particular to what it comes to: what is written last is what stands on the screen at the end."""
+    summary = as_shown(summary)
+    line = _lines(console)
+    made_up = simulated(summary.simulated, all_of=len(summary.standings)) if summary.simulated else ""
     line(f"{summary.name}: {summary.tasks}", "bold")
     line(summary.origin, "dim")
-    if summary.simulated:
-        line(simulated(summary.simulated, all_of=len(summary.standings)), "yellow")
-    for words in conclusions(summary):
-        line(words, "bold")
-    for table in _systems(summary, console):
+    if made_up:
+        line(made_up, "yellow")
+    _inside(summary, console)
+    if summary.sureness:
         console.print()
-        console.print(table)
-    if summary.findings:
-        console.print()
-        line("Verdicts", "bold")
-        colour = {"better": "green", "worse": "red"}
-        for found in summary.findings:
-            line(found.text, colour.get(found.verdict.kind, ""))
-            line(facts(found.verdict) + detectable(found), "dim", indent=2)
+        line(SURE, "bold")
+        for told_of in summary.sureness:
+            for words in sentences(told_of):
+                line(words)
     if summary.front is not None and summary.front.points:
         console.print()
         line("Worth having (accuracy against cost)", "bold")
@@ -94,6 +86,42 @@ def _write(summary: Summary, console: Console) -> None:
             by = "" if point.on_front else f"; beaten by {', '.join(point.dominated_by)}"
             where = f"{point.system}: {percent(point.accuracy)} at {cost(point.cost, summary.unit)} an item"
             line(f"{where}, {often}{by}", "" if point.on_front else "dim")
+    if summary.notes:
+        console.print()
+        line("Notes", "bold")
+        for note in summary.notes:
+            line(note, "dim")
+    for table in _systems(summary, console.width):
+        console.print()
+        console.print(table)
+    if summary.findings:
+        console.print()
+        line("Verdicts", "bold")
+        colour = {"better": "green", "worse": "red"}
+        for found in summary.findings:
+            line(found.text, colour.get(found.verdict.kind, ""))
+            line(facts(found.verdict) + detectable(found), "dim", indent=2)
+    if told_in_short := conclusions(summary):
+        console.print()
+        # Again: the beginning of a long report is off the screen by now.
+        if made_up:
+            line(made_up, "yellow")
+        for words in told_in_short:
+            line(words, "bold")
+
+
+def _lines(console: Console) -> Callable[..., None]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    def line(words: str, style: str = "", indent: int = 0) -> None:
+        console.print(Padding(Text(safe(words), style=style), (0, 0, 0, indent)))
+
+    return line
+
+
+def _inside(summary: Summary, console: Console) -> None:
+    line = _lines(console)
     for diagnosis in summary.diagnoses:
         console.print()
         line(f"Inside {diagnosis.system}", "bold")
@@ -101,52 +129,19 @@ def _write(summary: Summary, console: Console) -> None:
             line(words)
         if not diagnosis.members:
             continue
-        head, *rows = brought(diagnosis)
-        members = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        for at, heading in enumerate(head):
-            members.add_column(heading, justify="right" if at else "left", overflow="fold")
-        for row in rows:
-            members.add_row(*(Text(safe(cell)) for cell in row))
-        console.print(members)
+        head, *rows = ([safe(cell) for cell in row] for row in brought(diagnosis))
+        for table in tables(head, rows, second=head.index("brought"), width=console.width):
+            console.print(table)
         line(BROUGHT.format(rule=diagnosis.decided_by), "dim")
-    if summary.sureness:
-        console.print()
-        line(SURE, "bold")
-        for told_of in summary.sureness:
-            for words in sentences(told_of):
-                line(words)
-    if summary.notes:
-        console.print()
-        for note in summary.notes:
-            line(note, "dim")
 
 
-def _systems(summary: Summary, console: Console) -> list[Table]:
-    """What each is worth and what it cost: side by side where there is room, else below each other; nothing is cut."""
+def _systems(summary: Summary, width: int) -> list[Table]:
+    """What each is worth and what it cost: side by side where there is room, else below each other."""
     level = f"{100 * summary.level:g}% interval"
-    worth = ["accuracy", level, "n", "failed", "not run"]
+    worth = ["system", "accuracy", level, "n", "failed", "not run"]
     spent = ["calls", "tokens", "cost", "time", AN_ITEM[summary.unit]]
-    rows = [(_name(each), _worth(each), _spent(each, summary)) for each in summary.grouped]
-    whole = _table([*worth, *spent], [(name, first + then) for name, first, then in rows])
-    if console.measure(whole, options=console.options.update(max_width=10_000)).minimum <= console.width:
-        return [whole]
-    return [
-        _table(worth, [(name, cells) for name, cells, _ in rows]),
-        _table(spent, [(name, cells) for name, _, cells in rows]),
-    ]
-
-
-def _table(headings: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("system", overflow="fold", min_width=20, max_width=32)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=not heading.endswith(" an item") and heading != "not run")
-    for name, cells in rows:
-        table.add_row(Text(name), *cells)
-    return table
+    rows = [[_name(each), *_worth(each), *_spent(each, summary)] for each in summary.grouped]
+    return tables([*worth, *spent], rows, second=len(worth), width=width)
 
 
 def _name(each: Standing) -> str:

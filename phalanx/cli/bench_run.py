@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 from phalanx.benchmarks import summary, table
 from phalanx.benchmarks.compare import compare
 from phalanx.benchmarks.gate import Gate, Judged
+from phalanx.benchmarks.job import SUITE
 from phalanx.benchmarks.judge_spec import JudgeSpec
 from phalanx.benchmarks.notes import left_behind
 from phalanx.benchmarks.progress import Progress
@@ -76,7 +79,7 @@ def run_bench(order: Order) -> int:
         return GATE
     if found.stopped is not None:
         if order.keep:
-            say(f"to go on: {order.again(COMMAND)} --limit NAME=N")
+            say(one_line(f"to go on: {_with_more(order, found.stopped)}"))
         return STOPPED
     return COMPLETED
 
@@ -145,6 +148,24 @@ def _show(
         say(advised(one_line(found.stopped)))
     for each in judged:
         say(one_line(f"--fail-if {each}"))
+    if order.keep and not order.quiet:
+        page = f"phalanx bench report {shlex.quote(found.name)} --html report.html"
+        say(one_line(f"kept as {found.name}; as a page with every item, prompt and answer: {page}"))
+
+
+def _with_more(order: Order, stopped: str) -> str:
+    """The command that goes on with what a limit ended, and gives it more of what it ran out of.
+
+    A limit that the file sets for single systems is not lifted by `--limit`: it stands in the file.
+    """
+    again = order.again(COMMAND)
+    limit = r"reached its limit of \S+ (calls|tokens|US dollars|seconds)\b"
+    names = [{"US dollars": "usd"}.get(each, each) for each in re.findall(limit, stopped)]
+    if names and stopped.startswith(f"{SUITE} "):
+        return f"{again} --limit {names[0]}=N"
+    if names:
+        return f"allow more {' and '.join(dict.fromkeys(names))} under limits_each: in {order.spec}, then {again}"
+    return again
 
 
 def scorer_of(name: str | JudgeSpec | None, tasks: TaskSet, *, allow_code: bool) -> Scorer:

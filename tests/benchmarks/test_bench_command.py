@@ -56,7 +56,10 @@ def test_a_benchmark_runs_is_kept_goes_on_and_is_reported_and_compared(spec: Pat
     first, resumed, limited, whole, listed, report, page, compared, itself, unkept = ends
 
     assert first.code == 0, first.err
-    assert "debate: vote at equal tokens" in " ".join(first.out.split())
+    kept = "kept as small; as a page with every item, prompt and answer: phalanx bench report small --html report.html"
+    assert first.err.splitlines()[-1] == kept
+    assert "report.html" not in unkept.err
+    assert "└ vote at equal tokens" in " ".join(first.out.split())
     assert "12 items can show no difference" in first.err or "12 items can show differences of" in first.err
     assert "2 points take" in first.err
     assert "SIMULATED" in first.err
@@ -72,7 +75,7 @@ def test_a_benchmark_runs_is_kept_goes_on_and_is_reported_and_compared(spec: Pat
 
     assert limited.code == 4
     assert "reached its limit of 20 calls" in limited.err
-    assert "--resume" in limited.err
+    assert limited.err.splitlines()[-1] == f"to go on: phalanx bench {spec} --resume --limit calls=N"
     assert whole.code == 0
     assert [line.split()[0] for line in listed.out.splitlines()] == ["small-2", "small"]
     again = json.loads(report.out)
@@ -115,6 +118,23 @@ def test_what_cannot_be_run_is_refused_in_one_line_with_its_exit_code(spec: Path
         assert words in done.err
         assert "Traceback" not in done.err
         assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "hint"),
+    [
+        ("limits: {tokens: 900}", "--resume --limit tokens=N"),
+        ("limits_each: {debate: {calls: 9}}", "allow more calls under limits_each: in small.yaml, then phalanx bench"),
+    ],
+)
+def test_what_a_limit_of_the_file_ended_says_which_one_to_raise(
+    limits: str, hint: str, spec: Path, tmp_path: Path
+) -> None:
+    spec.write_text(f"{SIMULATED}{limits}\n")
+    (ended,) = several(["bench", "small.yaml"], cwd=tmp_path, seconds=60)
+    assert ended.code == 4
+    assert "to go on: " in ended.err.splitlines()[-1]
+    assert hint in ended.err.splitlines()[-1]
 
 
 def test_an_interrupted_benchmark_says_how_to_go_on(spec: Path, tmp_path: Path) -> None:
