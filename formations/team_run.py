@@ -27,7 +27,6 @@ from phalanx.runtime.views import build_view
 from .answers import REGION, Answers, post
 from .answers import identity as identity
 from .base import Answer, Member, Outcome, Round, require
-from .count import Counted
 from .enough import Enough, telling
 from .fences import Fences
 from .one_asking import OneAsking
@@ -35,10 +34,11 @@ from .side_by_side import Job as Job
 from .side_by_side import Say as Say
 from .side_by_side import Until as Until
 from .side_by_side import prompt_for, side_by_side
-from .voting import Decision
 
 if TYPE_CHECKING:
     from .comparing import Comparing
+    from .count import Counted
+    from .voting import Decision
 
 Best = Callable[[Sequence[Outcome]], Answer | None]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self, Unpack
-
-from phalanx.formations.aggregate import Aggregation
-from phalanx.formations.flat import Flat
-from phalanx.formations.pipeline import Pipeline, Validator
+from typing import TYPE_CHECKING, Self, Unpack
 
 from .members import Who, either, seats_of
 from .options import Construction, TeamOptions, made, with_team_options
+
+if TYPE_CHECKING:
+    from phalanx.formations.aggregate import Aggregation
+    from phalanx.formations.pipeline import Validator
+
+# Each formation is imported where it is built, so that a team of another one does not wait for it.
 
 
 class Classic(Construction):
@@ -87,6 +89,8 @@ class Classic(Construction):
 
         Returns the team. Raises ConfigurationError without members or for an unknown aggregation.
         """
+        from phalanx.formations.flat import Flat
+
         formation = made(
             Flat, shared_memory=shared_memory, rounds=rounds, aggregation=aggregation, quorum=quorum, deadline=deadline
         )
@@ -110,6 +114,8 @@ class Classic(Construction):
 
         Returns the team. Its run raises MemberFailed when a stage fails.
         """
+        from phalanx.formations.pipeline import Pipeline
+
         return cls(agents, formation=made(Pipeline, validators=validators or {}, retries=retries), **options)
 
     @classmethod

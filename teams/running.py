@@ -20,7 +20,6 @@ from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import ConfigurationError, LimitExceeded, PhalanxError, TeamError, ValidationError
 from phalanx.formations.base import Answer, Outcome
-from phalanx.formations.comparing import for_run, judge_of
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
 from phalanx.runtime.events import RunFinished, RunResumed, RunStarted
@@ -166,7 +165,7 @@ async def work(
     questions: tuple[Question, ...] = ()
     try:
         with run.deadline(seconds, of_run=True) as scope:
-            given = for_run(team.formation, inside, task)(inside, task)
+            given = _formation_of(team, inside, task)(inside, task)
             if inspect.isawaitable(given):
                 given = await given
             answer = _checked(given if isinstance(given, Answer) else Answer(_text(given, team.kind)))
@@ -223,6 +222,28 @@ async def work(
     return result
 
 
+def _formation_of(team: AgentTeam, inside: TeamRun, task: Task) -> Any:
+    """A team's formation as it works in this run."""
+    if _relation(team) is None:
+        return team.formation
+    from phalanx.formations.comparing import for_run  # most compare nothing but what can be read
+
+    return for_run(team.formation, inside, task)
+
+
+def judge_in(team: AgentTeam) -> Agent | None:
+    """The agent that judges for a `team` which answers are the same; None where none does."""
+    if _relation(team) is None:
+        return None
+    from phalanx.formations.comparing import judge_of
+
+    return judge_of(team.formation)
+
+
+def _relation(team: AgentTeam) -> object:
+    return getattr(getattr(team.formation, "equivalence", None), "relation", None)
+
+
 def _owner(team: AgentTeam) -> str:
     """Whose limits those of the team itself are, in words."""
     return f"team {team.name!r}"
@@ -270,7 +291,7 @@ async def preflight(team: AgentTeam, default: Model | None, *, money: bool) -> N
     """
     default = default if team.own_model is None else team.own_model
     money = money or (team.limits is not None and team.limits.usd is not None)
-    judge = judge_of(team.formation)
+    judge = judge_in(team)
     asked: list[Any] = [*(member.who for member in team.members), *([] if judge is None else [judge])]
     for who in asked:
         if not isinstance(who, Agent):

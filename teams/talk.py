@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from phalanx.agents.agent import Agent
 from phalanx.agents.role import Role
 from phalanx.errors import ConfigurationError
-from phalanx.formations.consensus import Consensus
-from phalanx.formations.debate import Debate
-from phalanx.formations.judging import PANEL
-from phalanx.formations.panel import RUBRICS, Panel
-from phalanx.formations.rounds import Topology, Update, View
-from phalanx.formations.voting import Equivalence, Plurality, Rule, StopRule
 
 from .members import Who, seats_of
 from .options import Construction, TeamOptions, made, with_team_options
+
+if TYPE_CHECKING:
+    from phalanx.formations.rounds import Topology, Update, View
+    from phalanx.formations.voting import Equivalence, Rule, StopRule
+
+# Each formation is imported where it is built, so that a team of another one does not wait for it.
 
 
 class Talk(Construction):
@@ -62,6 +62,9 @@ class Talk(Construction):
 
         Returns the team. Its result's `decision` holds tally and margin; without agreement `status` is "undecided".
         """
+        from phalanx.formations.consensus import Consensus
+        from phalanx.formations.voting import Equivalence
+
         formation = made(
             Consensus,
             min_agreement=min_agreement, rounds=rounds, rule=rule, exchange=exchange, topology=topology, view=view,
@@ -150,6 +153,10 @@ class Talk(Construction):
         Returns the team. Peers are shown anonymously, shuffled by the run's seed. Raises ConfigurationError for a seat
         that is missing or would never be asked, ValidationError for options that contradict each other.
         """
+        from phalanx.formations.debate import Debate
+        from phalanx.formations.judging import PANEL
+        from phalanx.formations.voting import Equivalence, Plurality
+
         formation = made(
             Debate,
             rounds=rounds, topology=topology, order=order, blind=blind, view=view, show_counts=show_counts,
@@ -177,7 +184,7 @@ class Talk(Construction):
         *,
         order: Literal["one_by_one", "simultaneous", "summarized"] = "one_by_one",
         blind_last: bool = True,
-        rubrics: Sequence[str] = RUBRICS,
+        rubrics: Sequence[str] | None = None,
         candidates: Mapping[str, str] | None = None,
         summarizer: Who = None,
         quorum: int | float | None = 0.5,
@@ -188,16 +195,18 @@ class Talk(Construction):
 
         referees: the members. turns: how often each speaks. order: "one_by_one" (each sees all that was said so far),
         "simultaneous" (the turns before), or "summarized" (a summary of each, by the `summarizer`). blind_last: nobody
-        sees the others' last scores. rubrics: what the referees look at, in seat order; those beyond look at their
-        role's duty. candidates: what is compared, by name (default: the named parts of the task's context). quorum:
-        how many must have scored. deadline: seconds for each turn.
+        sees the others' last scores. rubrics: what the referees look at, in seat order (default: three of their own);
+        those beyond look at their role's duty. candidates: what is compared, by name (default: the named parts of the
+        task's context). quorum: how many must have scored. deadline: seconds for each turn.
         Other keywords: TeamOptions.
 
         Returns the team. Its result is the winning candidate, its `decision` the mean scores of all.
         """
+        from phalanx.formations.panel import RUBRICS, Panel
+
         formation = made(
             Panel,
-            turns=turns, order=order, blind_last=blind_last, rubrics=tuple(rubrics),
+            turns=turns, order=order, blind_last=blind_last, rubrics=RUBRICS if rubrics is None else tuple(rubrics),
             candidates=None if candidates is None else dict(candidates), quorum=quorum, deadline=deadline,
         )  # fmt: skip
         return cls(referees, formation=formation, seats=seats_of(summarizer=summarizer), **options)

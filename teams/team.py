@@ -13,8 +13,6 @@ from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Context, Hooks, Task, TaskHook, hooks_of
 from phalanx.errors import ConfigurationError, LimitExceeded, ValidationError
 from phalanx.formations.base import Asking, FormationModel, Member
-from phalanx.formations.comparing import judge_of
-from phalanx.formations.flat import Flat
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import guarded
 from phalanx.runtime.blocking import run_blocking
@@ -36,7 +34,7 @@ from .members import Who, listed, members_of, named
 from .opportunity import Opportunity
 from .options import Brought, TeamOptions, made
 from .result import TeamResult
-from .running import perform, roster, work
+from .running import judge_in, perform, roster, work
 from .sampling import Sampling
 from .steering import Steering
 from .talk import Talk
@@ -105,7 +103,11 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
             board = source.board if board is None else board
             log = source.log if log is None else log
             formation = source.formation
-        self.formation = Flat() if formation is None else formation
+        if formation is None:
+            from phalanx.formations.flat import Flat
+
+            formation = Flat()
+        self.formation = formation
         if isinstance(self.formation, type) or not callable(self.formation):
             raise ConfigurationError(
                 f"formation={self.formation!r} is no formation: give a value such as Debate(rounds=2), "
@@ -337,7 +339,7 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
             await close(self._model)
         for member in self.members:
             await close(member.who)
-        await close(judge_of(self.formation))
+        await close(judge_in(self))
 
     cleanup = aclose
 
