@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+from phalanx.formations.kinds import KINDS
 from phalanx.runtime import events
 from phalanx.runtime.events import AnyEvent, Event
 
@@ -149,6 +150,22 @@ assert not heavy, f"loaded: {heavy}"
 def test_building_a_team_loads_nothing_heavy_and_touches_nothing(tmp_path: Path) -> None:
     run(BUILD, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+LOADED = """
+import sys
+from phalanx import AgentTeam
+def show(): print(*(name.rpartition(".")[2] for name in sys.modules if name.startswith("phalanx.formations.")))
+show()
+AgentTeam.pipeline(["a", "b"], model="offline/simulated")
+show()
+"""
+
+
+def test_importing_a_team_loads_no_formation_that_it_is_not_built_of(tmp_path: Path) -> None:
+    imported, built = (set(line.split()) for line in run(LOADED, cwd=tmp_path).splitlines())
+    assert imported & set(KINDS) == set()
+    assert built & set(KINDS) == {"pipeline"}
 
 
 def test_importing_costs_less_than_a_tenth_of_a_second() -> None:
