@@ -36,7 +36,7 @@ def tables(head: Sequence[str], rows: Sequence[Sequence[str]], *, second: int, w
 
 
 def _fitted(names: Column, columns: Sequence[Column], width: int) -> Table | None:
-    """One table of all, with headings on one line where there is room, else on two; None when a cell would have to be broken."""
+    """One table of all, headings on one line where there is room, else on two; None when a cell would be broken."""
     longest = _widest([names[0], *names[1]])
     whole = [_widest([heading, *cells]) for heading, cells in columns]
     folded = [_widest([*_on_two_lines(heading), *cells]) for heading, cells in columns]

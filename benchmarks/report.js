@@ -108,6 +108,17 @@
     byId("after").disabled = end >= many;
   };
 
+  // An id that is too long is cut before its end, in which ids differ.
+  const END = 8;
+  const named = (id) => {
+    const letters = Array.from(id);
+    const whole = make("span", "id");
+    whole.title = id;
+    if (letters.length > END) whole.append(make("span", "start", letters.slice(0, -END).join("")));
+    whole.append(make("span", "end", letters.slice(-END).join("")));
+    return whole;
+  };
+
   const row = (at) => {
     const item = make("details", "item");
     const head = make("summary");
@@ -122,7 +133,7 @@
       dots.append(dot);
     });
     dots.setAttribute("aria-label", told.join(", "));
-    head.append(make("span", "id", index.ids[at]), make("span", "ask", index.questions[at]), dots);
+    head.append(named(index.ids[at]), make("span", "ask", index.questions[at]), dots);
     item.append(head);
     item.addEventListener("toggle", async () => {
       if (!item.open || item.children.length > 1) return;

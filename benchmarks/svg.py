@@ -88,7 +88,8 @@ def scatter(summary: Summary, *, width: int, height: int) -> str:
         parts.append(f'<text class="tick" x="{x}" y="{height - bottom + 18}" text-anchor="middle">{label}</text>')
     parts.append(f'<line class="axis" x1="{left}" x2="{width - right}" y1="{height - bottom}" y2="{height - bottom}"/>')
     parts.append(f'<text class="name" x="{width - right}" y="{height - 6}" text-anchor="end">{AN_ITEM[unit]} →</text>')
-    parts.append(_steps([(across(spot.x), up(spot.y)) for spot in found if spot.on_front], width - right))
+    front = [(across(spot.x), up(spot.y)) for spot in found if spot.on_front]
+    parts.append(_steps(front, width - right))
     for spot in found:
         kind = "front" if spot.on_front else "off"
         x, y = _n(across(spot.x)), _n(up(spot.y))
@@ -100,7 +101,7 @@ def scatter(summary: Summary, *, width: int, height: int) -> str:
     for spot in found:
         ends = [up(end) for end in (spot.high, spot.y, spot.low) if end is not None]
         places.append((across(spot.x), up(spot.y), min(ends), max(ends), spot))
-    parts += _labels(places, (left, 2, width, height - bottom))
+    parts += _labels(places, front, (left, 2, width, height - bottom))
     parts.append("</svg>")
     return "".join(parts)
 
@@ -218,11 +219,20 @@ def _steps(places: Sequence[tuple[float, float]], end: float) -> str:
 Box = tuple[float, float, float, float]
 
 
-def _labels(places: Sequence[tuple[float, float, float, float, Spot]], frame: Box) -> list[str]:
+def _labels(
+    places: Sequence[tuple[float, float, float, float, Spot]], front: Sequence[tuple[float, float]], frame: Box
+) -> list[str]:
     """A name beside each point, where it covers least of what else is drawn; those on the front choose first.
 
-    places: x, y, and the upper and lower end of the interval, of each spot. frame: left, top, right, bottom.
+    places: x, y, and the upper and lower end of the interval, of each spot. front: the points of its line. frame: left,
+    top, right, bottom.
     """
+    # The line between the words of a name would look as if it struck them out.
+    line = [
+        box
+        for (x, y), (to, then) in zip(front, [*front[1:], (frame[2], front[-1][1])] if front else [], strict=True)
+        for box in ((x, y - 1, to, y + 1), (to - 1, min(y, then), to + 1, max(y, then)))
+    ]
     taken: list[Box] = []
     parts = []
     # A wide chart has room for "a team: vote at equal tokens" in full, a phone's has not.
@@ -238,6 +248,7 @@ def _labels(places: Sequence[tuple[float, float, float, float, Spot]], frame: Bo
                 price += 12 * _cross(box, (other_x - 2, top, other_x + 2, bottom)) * (other is not spot)
                 price += 40 * _cross(box, (other_x - 7, other_y - 7, other_x + 7, other_y + 7)) * (other is not spot)
             price += sum(100 * _cross(box, other) for other in taken)
+            price += sum(12 * _cross(box, other) for other in line)
             price += 1000 * (box[0] < frame[0] or box[2] > frame[2] or box[1] < frame[1] or box[3] > frame[3])
             if best is None or price < best[0]:
                 best = (price, at_x, at_y, anchor)
@@ -246,7 +257,7 @@ def _labels(places: Sequence[tuple[float, float, float, float, Spot]], frame: Bo
         _, at_x, at_y, anchor = best
         start = at_x - {"start": 0.0, "middle": size / 2, "end": size}[anchor]
         taken.append((start, at_y - 8, start + size, at_y + 8))
-        if anchor != "middle" and abs(at_y - y) > 9:
+        if anchor != "middle" and abs(at_y - y) > 13:
             parts.append(f'<line class="lead" x1="{_n(x)}" y1="{_n(y)}" x2="{_n(at_x)}" y2="{_n(at_y)}"/>')
         kind = "label" if spot.on_front else "label off"
         place = f'x="{_n(at_x)}" y="{_n(at_y)}" dy="4" text-anchor="{anchor}"'
@@ -258,6 +269,9 @@ def _candidates(x: float, y: float, above: float, below: float) -> Iterator[tupl
     """Where a name may stand, and what that costs before it covers anything."""
     yield x + 10, y, "start", 0
     yield x - 10, y, "end", 1
+    for at in (y - 13, y + 13):
+        yield x + 9, at, "start", 1.5
+        yield x - 9, at, "end", 1.6
     yield x, above - 9, "middle", 2
     yield x, below + 10, "middle", 3
     for shift in range(12, 120, 6):

@@ -241,6 +241,24 @@ def test_fifty_items_are_drawn_at_a_time(show: Any) -> None:
     assert opened.rows().first.locator(".id").inner_text() == "q50"
 
 
+def test_a_long_id_is_cut_before_its_end_where_ids_differ(show: Any) -> None:
+    base = comparison({"a": [1.0, 1.0]})
+    ids = {each.id: f"arithmetic-with-large-numbers-s1-d3-0000{at}" for at, each in enumerate(base.items)}
+    named = base.model_copy(
+        update={
+            "items": tuple(each.model_copy(update={"id": ids[each.id]}) for each in base.items),
+            "attempts": tuple(each.model_copy(update={"item": ids[each.item]}) for each in base.attempts),
+        }
+    )
+    first = show(named).rows().nth(1).locator(".id")
+    assert (first.text_content(), first.get_attribute("title")) == (ids["q1"], ids["q1"])
+    beginning, end = first.locator(".start"), first.locator(".end")
+    assert end.inner_text() == "d3-00001"
+    assert beginning.evaluate("each => each.scrollWidth > each.clientWidth")
+    whole, last = first.bounding_box(), end.bounding_box()
+    assert last["x"] + last["width"] <= whole["x"] + whole["width"] + 0.5
+
+
 def test_an_item_opens_to_every_prompt_and_answer(show: Any) -> None:
     page = show(told(), heard()).page
     row = page.locator(".item").nth(2)
