@@ -20,6 +20,15 @@ LONG = 2000
 """What is longer than this is prose or a document: nothing stands around it, and it is no number, date or list."""
 
 
+# Marks without a width say nothing of their own; those that join letters, or turn them round, stay.
+_UNSEEN = dict.fromkeys((0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
+
+
+def visible(text: str) -> str:
+    """A text without the marks in it that nobody sees: spaces without a width, soft hyphens, marks of direction."""
+    return text if text.isascii() else text.translate(_UNSEEN)
+
+
 def unfenced(text: str) -> str:
     """A text without the code fence around it."""
     text = text.strip()
@@ -31,7 +40,7 @@ def unfenced(text: str) -> str:
 def bare(text: str) -> str:
     """An answer without the marks around it: emphasis, quotes, math delimiters, full stop; empty for a placeholder."""
     before = None
-    text = unfenced(text)
+    text = unfenced(visible(text))
     # All that is taken away below begins or ends with a mark; most answers need no look at each of them.
     if len(text) > LONG or (text[:1].isalnum() and text[-1].isalnum()):
         return text

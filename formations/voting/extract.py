@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .bare import LONG, bare, is_abstention, unfenced
+from .bare import LONG, bare, is_abstention, unfenced, visible
 from .kinds import Explicit, Fallback
 
 MAX_CHARS = 200_000
@@ -47,7 +47,7 @@ def statements(reply: str, fallbacks: Sequence[Fallback] = ()) -> Iterator[Extra
     fallbacks: what may be taken, in this order, when nothing is explicit; an answer that is announced and then left out
     ("Answer:" and no more) is explicit too. Reasoning between <think> tags is not part of the reply.
     """
-    shown = reply[-MAX_CHARS:]
+    shown = visible(reply[-MAX_CHARS:])
     if "<" in shown:
         shown = _THOUGHT.split(_THINKING.sub("", shown))[-1]
     shown = shown.strip()

@@ -115,9 +115,20 @@ _TWO = re.compile(
 _BOOLEAN = re.compile(r"(yes|no|true|false)(?:\s*[.!]?$|\s*[,;:–—]\s.*|\.\s+[A-Z].*)", re.I | re.S)
 
 
+# "Yes, no" and "No. Actually yes." say both, and so neither; "Yes, no doubt" says one.
+_BUT = r"(?:\W|\b(?:or|and|but|nor|wait|actually|rather|maybe|perhaps|possibly|sorry|well|then|I mean|otherwise)\b)*"
+_BOTH = re.compile(
+    rf"(?:(?:yes|true)\b{_BUT}\b(?:no|false)|(?:no|false)\b{_BUT}\b(?:yes|true))(?=\W*$|\s*[.,;:!?])"
+    r"|.*\b(?:otherwise|else)\W+(?:yes|no|true|false)\W*$",
+    re.I | re.S,
+)
+
+
 def _boolean(answer: str) -> Reading | None:
     found = _BOOLEAN.fullmatch(answer)
-    return Reading("boolean", found[1].lower() in ("yes", "true")) if found else None
+    if found is None or (len(found[1]) < len(answer) and _BOTH.match(answer)):
+        return None
+    return Reading("boolean", found[1].lower() in ("yes", "true"))
 
 
 _CHOICE = re.compile(
@@ -128,13 +139,22 @@ _CHOICE = re.compile(
 
 
 # (B) and (C), or a word in brackets that is no letter: more than one choice, or none.
-_ANOTHER = re.compile(r"(?:^|,|;|\b(?:and|or|nor)\b)\s*(?:(?:and|or)\s+)?\(?[A-Z]\)")
+_ANOTHER = re.compile(r"(?:^|,|;|\b(?:and|or|nor)\b)\s*(?:(?:and|or)\s+)?(?:\(?[A-Z]|\([a-z])\)")
+# "option A or B" is no choice of A, and "(A) is wrong" is none either; "(A) and a half" is one, and so is "(B) False".
+_HEDGED = re.compile(
+    r"""\W*(?:(?:and|or|nor|maybe|perhaps|possibly|probably|versus|vs|also|both|[&/|])[.,]?\s*)+
+        (?:(?:option|choice|answer|letter)\s+(?-i:[A-Z]|[a-z](?=\W*$))\b|\([a-z]\)|(?-i:[A-HJ-Z])(?![\w'’])|[a-z]\W*$)
+    |(?:(?:is|was|seems|looks|appears)\s+(?:(?:to\s+be|also|just|the|an|\w+ly)\s+)*
+        (?:not|wrong|incorrect|false|untrue|impossible|excluded|eliminated|ruled\s+out)
+    |(?:isn|wasn|can|couldn)['’]t|cannot|could\s+not)\b""",
+    re.I | re.X,
+)
 
 
 def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> Reading | None:
     """A choice letter. Strict: only what cannot well be anything else: "B", "(b)", "B)", "option B", "B: Paris"."""
     letters = {letter.upper() for letter in options} if options else None
-    found = _CHOICE.fullmatch(answer)
+    found = _CHOICE.fullmatch(answer if answer.isascii() else unicodedata.normalize("NFKC", answer))
     if found is not None:
         letter, rest = found["letter"].upper(), (found["rest"] or "").strip(" ,;\n")
         marked = bool(found["word"] or found["close"] or found["mark"] == ":")
@@ -144,7 +164,7 @@ def _choice(answer: str, options: Mapping[str, str] | None, *, strict: bool) -> 
             clear = clear or found["mark"] == "." or rest[0] in "-–—"
         elif not marked:
             clear = clear and found["letter"].isupper()
-        if allowed and clear and not _ANOTHER.search(rest):
+        if allowed and clear and not (rest and (_ANOTHER.search(rest) or _HEDGED.match(rest))):
             return Reading("choice", letter)
     if options and (wanted := text_key(answer)):
         for letter, text in options.items():
@@ -257,6 +277,10 @@ _PUNCTUATION = re.compile(
 _SYMBOL = re.compile(r"(?<=\d)(\s*(?:[A-Za-z]|[mM](?!m)[A-Za-z]|[kKgGtT][bB]))(?![^\W\d_])")
 
 
+# The A of "A or B" is no article.
+_ARTICLE = re.compile(r"^(?:the|an|a(?! (?:or|and|nor|is|was|&|\w(?!\w))(?!\w))) (?=\S)")
+
+
 def text_key(answer: str) -> str:
     """Text with case, punctuation, spaces, hyphens and a leading article evened out.
 
@@ -271,4 +295,4 @@ def text_key(answer: str) -> str:
     if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", text.strip()):
         text = text.strip()[1:-1]
     text = " ".join(text.split())
-    return re.sub(r"^(?:the|an?) (?=\S)", "", text)
+    return _ARTICLE.sub("", text)
