@@ -115,7 +115,8 @@ def _lines(console: Console) -> Callable[..., None]:
     from rich.text import Text
 
     def line(words: str, style: str = "", indent: int = 0) -> None:
-        console.print(Padding(Text(safe(words), style=style), (0, 0, 0, indent)))
+        text = Text(safe(words), style=style)
+        console.print(Padding(text, (0, 0, 0, indent), expand=False) if indent else text)
 
     return line
 
