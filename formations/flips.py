@@ -88,29 +88,37 @@ def _sources(member: str, at: int, rounds: Sequence[Round], outcomes: Sequence[O
     )
     if asking is None or not asking.messages:
         return None
-    bodies = list(_peers_words(asking))
+    bodies = [body for label, body in fenced_in(asking) if label != OWN]
     found = set()
     for place in range(at):
         for peer, said in rounds[place].texts.items():
-            if peer != member and any(_shows(body, said, rounds[place].choices.get(peer)) for body in bodies):
+            if peer != member and any(shows(body, said, rounds[place].choices.get(peer)) for body in bodies):
                 found.add((peer, place))
     return found
 
 
 # A fence carries a mark that does not occur in what it holds, so a fence that somebody wrote is inside of a real one.
 _FENCE = re.compile(r'<data id="(\w+)" from=("(?:[^"\\]|\\.)*")>\n(.*?)\n</data id="\1">', re.DOTALL)
+OWN = '"yourself"'
+"""The label of a fence around what a member said itself."""
 _CUT = re.compile(r"\[cut: \d+ characters not shown\]\n")
 
 
-def _peers_words(asking: Outcome) -> Iterator[str]:
-    """What each fence holds in what a member was sent, its own words left out."""
+def fenced_in(asking: Outcome) -> Iterator[tuple[str, str]]:
+    """What each fence holds in what a member was sent, after its label (as it stands there, in quotes).
+
+    asking: the outcome that has the messages.
+    """
     for message in asking.messages:
         if message.role == "user":
-            yield from (body for _, label, body in _FENCE.findall(message.content) if label != '"yourself"')
+            yield from ((label, body) for _, label, body in _FENCE.findall(message.content))
 
 
-def _shows(body: str, text: str, choice: str | None) -> bool:
-    """Whether a fence shows a text: whole, the end of it, or only what it was counted as."""
+def shows(body: str, text: str, choice: str | None = None) -> bool:
+    """Whether a fence shows a text: whole, the end of it, or only what it was counted as.
+
+    body: what the fence holds. text: what a member said. choice: what that was counted as.
+    """
     if body == text or (choice is not None and body == choice):
         return True
     cut = _CUT.match(body)

@@ -11,7 +11,6 @@ from phalanx.agents.result import AgentResult
 from phalanx.agents.tools.use import jsonable
 from phalanx.errors import LimitExceeded, ValidationError
 from phalanx.formations.base import Outcome, Round
-from phalanx.formations.record import round_facts, round_of
 from phalanx.formations.voting import Decision
 from phalanx.messages import Message, Usage
 from phalanx.runtime.entries import Entry
@@ -33,7 +32,8 @@ class TeamResult(AgentResult):
     waits for the answers to `questions`; "failed": only inside a TeamError). decision: what the votes came to, if
     there was a vote. members: every asking of every member in order, with its outcome, its cost and the exact
     messages sent. rounds: answers and choices by round, for formations that vote. board: what stood on the blackboard
-    at the end (as plain mappings in a loaded result). refusal: the limit that stopped it (None in a loaded result).
+    at the end (as plain mappings in a loaded result). author: the member whose answer it is, where it is one member's
+    and the formation says so, else "". refusal: the limit that stopped it (None in a loaded result).
     """
 
     status: str
@@ -44,6 +44,7 @@ class TeamResult(AgentResult):
     questions: tuple[Question, ...]
     _board: Board | Callable[[], Board]
     refusal: LimitExceeded | None
+    author: str
 
     def __new__(
         cls,
@@ -57,12 +58,13 @@ class TeamResult(AgentResult):
         board: Board | Callable[[], Board] = (),
         questions: Sequence[Question] = (),
         refusal: LimitExceeded | None = None,
+        author: str = "",
         **facts: Any,
     ) -> Self:
         self = super().__new__(cls, text, **facts)
         self.status, self.stop_reason, self.decision = status, stop_reason, decision
         self.members, self.rounds, self._board = tuple(members), tuple(rounds), board
-        self.questions, self.refusal = tuple(questions), refusal
+        self.questions, self.refusal, self.author = tuple(questions), refusal, author
         return self
 
     @property
@@ -154,22 +156,19 @@ class TeamResult(AgentResult):
         )  # fmt: skip
 
     def why(self) -> str:
-        """How the answer came about, in a few lines."""
-        lines = [f"{self.status}" + (f": {self.stop_reason}" if self.stop_reason else "")]
-        if self.decision is not None:
-            lines.append(self.decision.explanation)
-        for round in self.rounds:
-            flips = _flips(self.rounds, round)
-            said = ", ".join(f"{name}: {choice or 'abstains'}" for name, choice in round.choices.items())
-            lines.append(f"round {round.number}: {said}" + (f" (changed: {', '.join(flips)})" if flips else ""))
-        lines += [f"{each.member} ({each.stage}) {each.status}: {each.error}" for each in self.members if not each.ok]
-        usage = self.usage
-        cost = "unknown" if usage.cost is None else f"{usage.cost:.6g} USD"
-        lines.append(f"{usage.calls} calls, {usage.tokens} tokens, cost {cost}")
-        return "\n".join(lines)
+        """How the answer came about, in lines, from the record alone.
+
+        How it ended; what was decided, and the votes of each round; every asking, with whose words the member saw and
+        how it ended; whose the answer is, and on whose words it rests, back to the first; what it cost.
+        """
+        from .why import why
+
+        return why(self)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
+        from phalanx.formations.record import round_facts  # rounds of a vote need the rules of voting
+
         usage = self.usage
         facts: dict[str, Any] = jsonable(
             {
@@ -177,6 +176,7 @@ class TeamResult(AgentResult):
                 "output": None if self.output == self.content else self.output,
                 "status": self.status,
                 "stop_reason": self.stop_reason,
+                "author": self.author,
                 "run_id": self.run_id,
                 "duration": self.duration,
                 "cost": self.cost,
@@ -209,13 +209,15 @@ class TeamResult(AgentResult):
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Self:
         """The result whose `facts` `to_dict` gave. Raises KeyError, TypeError or ValueError when they are not that."""
+        from phalanx.formations.record import round_of
+
         members = [_outcome(each) for each in facts["members"]]
         decision = facts["decision"]
         made = None if decision is None else Decision.model_validate(decision)
         return cls(
             facts["text"], output=facts["output"], status=facts["status"], stop_reason=facts["stop_reason"],
             decision=made, members=members, board=facts["board"], run_id=facts["run_id"],
-            duration=facts["duration"], usage=_usage_of(facts["usage"]),
+            author=facts.get("author", ""), duration=facts["duration"], usage=_usage_of(facts["usage"]),
             rounds=[round_of(each) for each in facts["rounds"]],
             questions=[Question(**{**each, "options": tuple(each["options"])}) for each in facts["questions"]],
         )  # fmt: skip
@@ -272,11 +274,3 @@ def _rough_usage(facts: Mapping[str, Any]) -> Usage:
     """A member's usage from a file that holds no more of it than its sums."""
     unpriced = 0 if facts["cost"] is not None else facts["calls"]
     return Usage(facts["calls"], facts["tokens"], known_cost=facts["cost"] or 0.0, unpriced_calls=unpriced)
-
-
-def _flips(rounds: Sequence[Round], round: Round) -> list[str]:
-    at = rounds.index(round)
-    if at == 0:
-        return []
-    before = rounds[at - 1].choices
-    return [name for name, choice in round.choices.items() if name in before and before[name] != choice]

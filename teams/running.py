@@ -205,6 +205,7 @@ async def work(
         questions=questions,
         refusal=refusal if isinstance(refusal, LimitExceeded) else None,
         decision=answer.decision if answer else None,
+        author=answer.author if answer else "",
         members=inside.history,
         rounds=inside.rounds,
         board=await inside.board.entries() if inside.is_board_made else inside.answers.entries,

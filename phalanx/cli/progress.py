@@ -21,27 +21,12 @@ from phalanx.runtime.events import (
     TeamStarted,
     Token,
 )
+from phalanx.teams.stages import in_words
 
 from .text import advised, many, one_line
 
 Path = tuple[str, ...]
 
-# What a member does in the stages of the built-in formations; a stage of the user's own is shown by its name.
-STAGES = {
-    "plan": "plans the work",
-    "assignment": "works on its assignment",
-    "review": "reviews the results",
-    "synthesis": "writes the answer",
-    "verify": "checks the answer",
-    "draft": "drafts alone",
-    "revise": "revises",
-    "exchange": "reworks its answer",
-    "judge": "judges",
-    "aggregate": "combines the answers",
-    "turn": "takes its turn",
-    "ask": "works",
-    "run": "works",
-}
 TAIL = 400
 
 
@@ -268,7 +253,4 @@ class Progress:
 
 def stage(name: str, round: int) -> str:
     """A stage in words."""
-    if name == "stage":
-        return f"does stage {round + 1}"
-    words = STAGES.get(name, one_line(name))
-    return f"{words}, round {round}" if round else words
+    return one_line(in_words(name, round))
