@@ -9,8 +9,8 @@ from .diagnosis import Diagnosis
 from .naming import as_shown
 from .summary import Summary, detectable
 from .sureness import sentences
-from .table import BROUGHT, FRONT, SURE, brought, safe, told
-from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents, simulated
+from .table import BROUGHT, FRONT, SURE, brought, measured, safe, told
+from .wording import cost, facts, percent, simulated
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
 
@@ -50,27 +50,11 @@ def of(summary: Summary) -> str:
 
 
 def _systems(summary: Summary) -> str:
-    level = f"{100 * summary.level:g}% interval"
-    numbers = ["accuracy", level, "n", "failed", "not run", "calls", "tokens", "cost", "time", AN_ITEM[summary.unit]]
-    rows = [["system", *numbers], ["---", *["---:"] * len(numbers)]]
-    for each in summary.grouped:
+    head, *rows = measured(summary)
+    for each, row in zip(summary.grouped, rows, strict=True):
         base = "" if each.system.baseline_of is None else f" (baseline of {each.system.baseline_of})"
-        rows.append(
-            [
-                _plain(each.system.name + base),
-                "—" if each.accuracy is None else percent(each.accuracy.value),
-                "—" if each.accuracy is None else percents(each.accuracy),
-                f"{each.items:,}",
-                f"{each.failed:,}",
-                f"{each.not_run:,}",
-                f"{each.calls:,}",
-                count(each.tokens),
-                money(each.usd),
-                duration(each.seconds),
-                "unknown" if each.cost is None else cost(each.cost, summary.unit),
-            ]
-        )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        row[0] = _plain(row[0] + base)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---", *["---:"] * (len(head) - 1)], *rows])
 
 
 def _inside(diagnosis: Diagnosis) -> str:

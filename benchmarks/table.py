@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from .columns import tables
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from .diagnosis import Diagnosis
-    from .summary import Standing, Summary
+    from .summary import Summary
 
 BROUGHT = (
     "Brought: the member's Shapley value in the last vote, in points, decided again by {rule}; the members' add up to "
@@ -64,7 +64,7 @@ def safe(words: str) -> str:
 def _write(summary: Summary, console: Console) -> None:
     """From the particular to what it comes to: what is written last is what stands on the screen at the end."""
     summary = as_shown(summary)
-    line = _lines(console)
+    line = partial(_line, console)
     made_up = simulated(summary.simulated, all_of=len(summary.standings)) if summary.simulated else ""
     line(f"{summary.name}: {summary.tasks}", "bold")
     line(summary.origin, "dim")
@@ -110,19 +110,16 @@ def _write(summary: Summary, console: Console) -> None:
             line(words, "bold")
 
 
-def _lines(console: Console) -> Callable[..., None]:
+def _line(console: Console, words: str, style: str = "", indent: int = 0) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    def line(words: str, style: str = "", indent: int = 0) -> None:
-        text = Text(safe(words), style=style)
-        console.print(Padding(text, (0, 0, 0, indent), expand=False) if indent else text)
-
-    return line
+    text = Text(safe(words), style=style)
+    console.print(Padding(text, (0, 0, 0, indent), expand=False) if indent else text)
 
 
 def _inside(summary: Summary, console: Console) -> None:
-    line = _lines(console)
+    line = partial(_line, console)
     for diagnosis in summary.diagnoses:
         console.print()
         line(f"Inside {diagnosis.system}", "bold")
@@ -138,26 +135,28 @@ def _inside(summary: Summary, console: Console) -> None:
 
 def _systems(summary: Summary, width: int) -> list[Table]:
     """What each is worth and what it cost: side by side where there is room, else below each other."""
+    head, *rows = measured(summary)
+    for each, row in zip(summary.grouped, rows, strict=True):
+        row[0] = ("" if each.system.baseline_of is None else "└ ") + safe(row[0])
+    return tables(head, rows, second=head.index("calls"), width=width)
+
+
+def measured(summary: Summary) -> list[list[str]]:
+    """What each system is worth and what it cost, as a table of texts, baselines below theirs.
+
+    summary: of what. The first row is the heading, the first column the names. The same in a terminal and as Markdown.
+    """
     level = f"{100 * summary.level:g}% interval"
     worth = ["system", "accuracy", level, "n", "failed", "not run"]
-    spent = ["calls", "tokens", "cost", "time", AN_ITEM[summary.unit]]
-    rows = [[_name(each), *_worth(each), *_spent(each, summary)] for each in summary.grouped]
-    return tables([*worth, *spent], rows, second=len(worth), width=width)
-
-
-def _name(each: Standing) -> str:
-    return ("" if each.system.baseline_of is None else "└ ") + safe(each.system.name)
-
-
-def _worth(each: Standing) -> list[str]:
-    found = each.accuracy
-    right = ["—", "—"] if found is None else [percent(found.value), percents(found)]
-    return [*right, f"{each.items:,}", f"{each.failed:,}", f"{each.not_run:,}"]
-
-
-def _spent(each: Standing, summary: Summary) -> list[str]:
-    an_item = "unknown" if each.cost is None else cost(each.cost, summary.unit)
-    return [f"{each.calls:,}", count(each.tokens), money(each.usd), duration(each.seconds), an_item]
+    rows = [[*worth, "calls", "tokens", "cost", "time", AN_ITEM[summary.unit]]]
+    for each in summary.grouped:
+        found = each.accuracy
+        right = ["—", "—"] if found is None else [percent(found.value), percents(found)]
+        counted = [f"{many:,}" for many in (each.items, each.failed, each.not_run, each.calls)]
+        an_item = "unknown" if each.cost is None else cost(each.cost, summary.unit)
+        spent = [count(each.tokens), money(each.usd), duration(each.seconds), an_item]
+        rows.append([each.system.name, *right, *counted, *spent])
+    return rows
 
 
 def brought(diagnosis: Diagnosis) -> list[list[str]]:
