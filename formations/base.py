@@ -115,6 +115,7 @@ class NestedTeam(Protocol):
 
     name: str
     limits: Limits | None
+    members: tuple[Member, ...]
 
     async def run_inside(self, around: TeamRun, branch: Run, task: Task, *, shape: Shape[Any] | None) -> AgentResult:
         """Do a task in a branch of the run around it."""

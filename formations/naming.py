@@ -77,11 +77,17 @@ def costliest(members: Sequence[Member]) -> list[Member]:
     """Members by what asking them can cost, the dearest first; equals stay in seat order."""
 
     def cost(member: Member) -> tuple[int, int]:
-        if isinstance(member.who, Agent):
-            return 1, member.who.max_tokens
-        return len(member.who.plan()), 0
+        return _calls(member), member.who.max_tokens if isinstance(member.who, Agent) else 0
 
     return sorted(members, key=cost, reverse=True)
+
+
+def _calls(member: Member) -> int:
+    """The model calls that asking a member takes: one of an agent, and of a team those of all that are in it."""
+    if isinstance(member.who, Agent):
+        return 1
+    each = {inner.name: _calls(inner) for inner in member.who.members}
+    return sum(each[asking.member] for asking in member.who.plan())
 
 
 def quoted(names: Sequence[str]) -> str:

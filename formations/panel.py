@@ -164,12 +164,15 @@ class _Session:
             shape=_shape(tuple(self.labels)),
             question=self.task.id,
             deadline=how.deadline,
+            best=lambda done: self.best(self._with(done)),
         )
+        for outcome in outcomes:
+            run.raise_refusal(outcome)
         self.last = {}
         for job, outcome in zip(jobs, outcomes, strict=True):
-            run.raise_refusal(outcome)
             self._take(outcome, job.attempt)
             self.last.setdefault(outcome.member, []).append(outcome)
+        run.hold(self.best)
         if not last and how.order == "summarized":
             await self._summarize(turn, outcomes)
         else:
@@ -203,15 +206,29 @@ class _Session:
     def _take(self, outcome: Outcome, order: int) -> None:
         """Keep a referee's latest scores in an order, if it scored every candidate once."""
         self.marks.setdefault(outcome.member, {}).pop(order, None)
-        marks = None if outcome.answer is None else outcome.answer.output
-        if not isinstance(marks, Marks):
-            return
-        given = marks.scores
-        if sorted(given) != sorted(self.labels):
+        if (scores := self._scores(outcome, order)) is not None:
+            self.marks[outcome.member][order] = scores
+        elif outcome.ok:
             self.run.run.warn(f"{outcome.member} did not score exactly the candidates; its scores do not count")
-            return
-        keys = self.orders[order]
-        self.marks[outcome.member][order] = {key: given[name] for key, name in zip(keys, self.labels, strict=True)}
+
+    def _scores(self, outcome: Outcome, order: int) -> dict[str, int] | None:
+        """What a referee gave each candidate; None when it did not score every candidate once."""
+        marks = None if outcome.answer is None else outcome.answer.output
+        if not isinstance(marks, Marks) or sorted(marks.scores) != sorted(self.labels):
+            return None
+        return {key: marks.scores[name] for key, name in zip(self.orders[order], self.labels, strict=True)}
+
+    def _with(self, outcomes: Sequence[Outcome]) -> dict[str, dict[int, dict[str, int]]]:
+        """The scores, with those of a turn that is under way from the referees that have given both orders in it."""
+        marks = dict(self.marks)
+        for name in {outcome.member for outcome in outcomes}:
+            # The first order's jobs stand before the second's.
+            mine = [outcome for outcome in outcomes if outcome.member == name]
+            both = {order: self._scores(outcome, order) for order, outcome in enumerate(mine)}
+            whole = {order: scores for order, scores in both.items() if scores is not None}
+            if len(whole) == 2:
+                marks[name] = whole
+        return marks
 
     async def _summarize(self, turn: int, outcomes: Sequence[Outcome]) -> None:
         run = self.run
@@ -242,9 +259,10 @@ class _Session:
         worst = [next((each for each in both if not each.ok), both[0]) for both in self.last.values()]
         self.run.require(worst, self.how.needed(len(worst)))
 
-    def decision(self) -> Decision:
-        """What the scores come to, averaged over both orders."""
-        whole = {name: both for name, both in self.marks.items() if len(both) == 2}
+    def decision(self, marks: Mapping[str, Mapping[int, Mapping[str, int]]] | None = None) -> Decision:
+        """What the scores (`marks`, by default all that count) come to, averaged over both orders."""
+        given = self.marks if marks is None else marks
+        whole = {name: both for name, both in given.items() if len(both) == 2}
         means = {
             name: {key: ratio(both[0][key] + both[1][key], 2) for key in self.orders[0]} for name, both in whole.items()
         }
@@ -263,9 +281,9 @@ class _Session:
         told = f"Agreement of the referees {agreed}; {turned} of {len(whole)} prefer another when the order changes."
         return decision.model_copy(update={"explanation": f"{decision.explanation} {told}".strip()})
 
-    def best(self) -> Answer | None:
-        """What the scores so far come to, if there are any in both orders."""
-        decision = self.decision()
+    def best(self, marks: Mapping[str, Mapping[int, Mapping[str, int]]] | None = None) -> Answer | None:
+        """What the scores so far (`marks`) come to, when enough referees have given them in both orders."""
+        decision = self.decision(marks)
         if decision.winner is None:
             return None
         return Answer(self.candidates[decision.winner], decision=decision)
