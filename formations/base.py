@@ -89,6 +89,10 @@ class Round:
     ballots: tuple[Ballot | None, ...] = ()
 
 
+# How many members an error names; the others it counts.
+_NAMED = 5
+
+
 def require(outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -> list[Outcome]:
     """The `outcomes` that are answers; takes and raises what `TeamRun.require` does.
 
@@ -106,8 +110,21 @@ def require(outcomes: Sequence[Outcome], quorum: int | Fraction | None = None) -
             raise outcome.failure
     if not good and bad and all(isinstance(outcome.failure, ConfigurationError) for outcome in bad):
         raise bad[0].failure or AssertionError
-    reasons = tuple(f"{each.member} {each.status}: {each.error}" for each in bad)
-    raise QuorumMissed(answered=len(good), needed=int(needed), asked=len(outcomes), reasons=reasons)
+    raise QuorumMissed(answered=len(good), needed=int(needed), asked=len(outcomes), reasons=_reasons(bad))
+
+
+def _reasons(bad: Sequence[Outcome]) -> tuple[str, ...]:
+    """Why there are no answers, each cause once: "ada, bob and cleo failed: …"."""
+    whose: dict[str, list[str]] = {}
+    for each in bad:
+        whose.setdefault(f"{each.status.replace('_', ' ')}: {each.error}", []).append(each.member)
+    return tuple(f"{_together(list(dict.fromkeys(names)))} {cause}" for cause, names in whose.items())
+
+
+def _together(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 class NestedTeam(Protocol):

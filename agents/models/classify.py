@@ -112,7 +112,23 @@ def failure(trouble: Trouble, model: str, *, secrets: Iterable[str] = (), begun:
     status = trouble.status if trouble.kind == "status" else None
     wait = retry_after(trouble.headers, trouble.text) if kind in (RateLimited, ProviderUnavailable) else None
     words = scrubbed(provider_words(trouble.text) or "it gave no reason", secrets)
+    if trouble.kind == "unreachable" and _NOBODY_THERE.search(trouble.text) and "certificate" not in trouble.text:
+        words += f"; {_advice(model)}"
     return kind(words, model=model, status_code=status, retry_after=wait)
+
+
+_NOBODY_THERE = re.compile(
+    r"refused|cannot connect|connect(ion)? (error|call failed|attempts failed)|getaddrinfo|name resolution"
+    r"|(name or service|nodename).{0,30} not known",
+    re.IGNORECASE,
+)
+
+
+def _advice(model: str) -> str:
+    """What to do when there is no connection to a model's server."""
+    if model.startswith(("ollama/", "ollama_chat/")):
+        return "start Ollama (`ollama serve`), or say where it is with api_base=… (--api-base) or OLLAMA_HOST"
+    return "check that its server runs, the network, and the address, where one is given: api_base=… (--api-base)"
 
 
 def retry_after(headers: Mapping[str, str], message: str = "", now: float | None = None) -> float | None:

@@ -94,6 +94,37 @@ def test_trouble_without_an_answer_has_an_error_too(kind: Kind, expected: type[L
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "ClientConnectorError: Cannot connect to host 127.0.0.1:9 ssl:default [Connect call failed ('127.0.0.1', 9)]",
+        "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.",
+        "[Errno 111] Connection refused",
+        "[Errno -2] Name or service not known",
+        "All connection attempts failed",
+    ],
+)
+def test_where_nobody_listens_it_is_said_what_to_do(said: str) -> None:
+    trouble = Trouble("unreachable", said)
+    assert "start Ollama (`ollama serve`)" in str(failure(trouble, "ollama/llama3.2"))
+    other = str(failure(trouble, "openai/x"))
+    assert "check that its server runs" in other
+    assert "api_base=… (--api-base)" in other
+    assert "Ollama" not in other
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble("unreachable", "Cannot connect to host x:443 ssl:True [certificate verify failed: self-signed]"),
+        Trouble("unreachable", "Server disconnected"),
+        Trouble("status", "the upstream refused the connection", status=502),
+    ],
+)
+def test_where_somebody_listens_nobody_is_told_to_start_a_server(trouble: Trouble) -> None:
+    assert "api_base" not in str(failure(trouble, "openai/x"))
+
+
+@pytest.mark.parametrize(
     ("trouble", "expected"),
     [
         (Trouble("status", "x", status=500), StreamCut),

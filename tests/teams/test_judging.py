@@ -346,7 +346,7 @@ async def test_a_panel_too_many_of_whose_referees_fail_misses_its_quorum(failing
     def weak(request: Request) -> Reply:
         return RuntimeError("no power") if request.about.member in failing else scoring(MARKS)(request)
 
-    reasons = "; ".join(f"{name} failed: no power" for name in failing)
+    reasons = {"abc": "a, b and c failed: no power", "ab": "a and b failed: no power"}[failing]
     with pytest.raises(QuorumMissed, match=f"{answered} of 3 members answered, 2 are needed: {reasons}") as caught:
         await AgentTeam.panel(list("abc"), model=referees(weak)).run("Why?", context=CANDIDATES)
     result = caught.value.result

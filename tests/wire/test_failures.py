@@ -134,6 +134,7 @@ async def test_nobody_there_is_a_provider_that_is_unavailable(form: FormatName, 
 
     assert caught.value.status_code is None
     assert "0x" not in str(caught.value)
+    assert "api_base=… (--api-base)" in str(caught.value)
 
 
 @each_way
