@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, TextIO
 
+from .columns import tables
 from .search_record import Search, Tried
 from .table import safe
 from .wording import count, facts, money, percent, percents
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 WHY = {
     "worse": "worse than {against}, e={evidence}",
@@ -53,7 +55,6 @@ def fate(search: Search, each: Tried) -> str:
 
 
 def _write(search: Search, console: Console) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     def line(words: str, style: str = "") -> None:
@@ -62,27 +63,9 @@ def _write(search: Search, console: Console) -> None:
     line(f"{search.name}: {search.tasks}", "bold")
     looks = ", ".join(f"{items:,}" for items in search.looks) or "none"
     line(f"development questions at each look: {looks}; seed {search.seed}, alpha {search.alpha:g}", "dim")
-    console.print()
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("choice", overflow="fold", min_width=18)
-    paid = any(each.usd for each in search.tried)
-    for heading in (
-        "n",
-        "accuracy",
-        f"{100 * (1 - search.alpha):g}% at any look",
-        "calls",
-        "money" if paid else "tokens",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("look: fate", overflow="fold", min_width=12)
-    for each in search.tried:
-        found = each.accuracy
-        table.add_row(
-            Text(safe(each.name)), f"{each.items:,}", "—" if found is None else percent(found.value),
-            "—" if found is None else percents(found), count(round(each.calls, 1)),
-            money(each.usd) if paid else count(round(each.tokens)), Text(safe(fate(search, each))),
-        )  # fmt: skip
-    console.print(table)
+    for table in _choices(search, console.width):
+        console.print()
+        console.print(table)
     if any(each.why == "not among the best" for each in search.tried):
         line(HALVED, "dim")
     console.print()
@@ -103,6 +86,20 @@ def _write(search: Search, console: Console) -> None:
     line(f"Spent: {spent.calls:,} calls, {count(spent.tokens)} tokens, {money(spent.usd)}{_of(search)}.", "dim")
     if search.stopped is not None:
         line(f"It ended early: {search.stopped}.", "dim")
+
+
+def _choices(search: Search, width: int) -> list[Table]:
+    """What became of each choice, beside its numbers where there is room, else below them."""
+    paid = any(each.usd for each in search.tried)
+    interval, fates = f"{100 * (1 - search.alpha):g}% at any look", "look: fate"
+    head = ["choice", "n", "accuracy", interval, "calls", "money" if paid else "tokens", fates]
+    rows = []
+    for each in search.tried:
+        found = each.accuracy
+        right = ["—", "—"] if found is None else [percent(found.value), percents(found)]
+        spent = [count(round(each.calls, 1)), money(each.usd) if paid else count(round(each.tokens))]
+        rows.append([safe(each.name), f"{each.items:,}", *right, *spent, safe(fate(search, each))])
+    return tables(head, rows, second=head.index(fates), width=width, words=fates)
 
 
 def _of(search: Search) -> str:

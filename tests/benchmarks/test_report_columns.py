@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import random
 import re
 
 import pytest
+from rich.console import Console
 
 from phalanx.benchmarks import summary, table
+from phalanx.benchmarks.columns import tables
 from phalanx.benchmarks.record import Comparison
 from tests.benchmarks.comparisons import attempt, comparison, debate, system
 
@@ -72,3 +75,19 @@ def test_what_has_no_room_at_all_is_broken_and_not_lost() -> None:
     assert max(map(len, words.splitlines())) <= 12
     assert "12,300" in words
     assert "66.7%" in words
+
+
+def test_the_table_of_a_search_is_whole_at_any_width_and_only_its_words_are_folded() -> None:
+    numbers = ["1,200", "66.7%", "[17.4%, 100.0%]", "4.8", "1,234,567"]
+    words = "2: worse than vote(samples=9), e=25"
+    head = ["choice", "n", "accuracy", "95% at any look", "calls", "tokens", "look: fate"]
+    rows = [["debate(rounds=1)", *numbers, words], ["single agent", *numbers, "to beat"]]
+    for width in range(34, 160):
+        console = Console(file=io.StringIO(), width=width, color_system=None)
+        for made in tables(head, rows, second=6, width=width, words="look: fate"):
+            console.print(made)
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+        assert max(map(len, shown.splitlines())) <= width
+        for number in numbers:
+            assert shown.count(number) == 2, (width, number)
+        assert shown.count("e=25") == 1
