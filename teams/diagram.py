@@ -27,7 +27,8 @@ def diagram(team: AgentTeam) -> str:
 
 
 def _box(team: AgentTeam, prefix: str, indent: str) -> Iterator[str]:
-    yield f'{indent}subgraph {prefix}["{_safe(team.name)} · {_safe(team.kind)}"]'
+    kind = "" if team.name == team.kind else f" · {_safe(team.kind)}"
+    yield f'{indent}subgraph {prefix}["{_safe(team.name)}{kind}"]'
     places = _Places(team, prefix)
     for member, node in places.nodes:
         inner: Any = member.who
@@ -70,8 +71,8 @@ class _Places:
 
 
 def _label(member: Member) -> str:
-    role = "" if member.role.name == member.name else f"<br/>{_safe(member.role.name)}"
-    seat = f"<br/>({_safe(member.seat)})" if member.seat else ""
+    role = "" if member.role.name in (member.name, member.seat) else f"<br/>{_safe(member.role.name)}"
+    seat = f"<br/>({_safe(member.seat)})" if member.seat and member.seat != member.name else ""
     return f"{_safe(member.name)}{role}{seat}"
 
 

@@ -44,6 +44,8 @@ def as_spec_error(errors: Sequence[ErrorDetails], document: Place) -> SpecError:
     elif kind == "union_tag_invalid":
         asked = str(given.get("kind")) if isinstance(given, Mapping) else str(given)
         problem = f"there is no formation {asked!r}{nearest(asked, KINDS)}; there are: {', '.join(KINDS)}"
+    elif kind == "too_short" and field == "members":
+        problem = "a team needs at least one member; name one, such as members: [{name: ada}]"
     elif kind == "union_tag_not_found":
         problem = f"a formation needs a kind: one of {', '.join(KINDS)}"
     elif kind == "value_error":

@@ -74,3 +74,20 @@ def made(kind: type[F], **options: Any) -> F:
         option = ".".join(part for part in map(str, first["loc"]) if "[" not in part)
         said = first["msg"].replace("Value error, ", "")
         raise ValidationError(f"{option}={first['input']!r}: {said}") from None
+
+
+def briefly(value: object) -> str:
+    """A value as one would write it: a model without the fields that are at their defaults."""
+    if not isinstance(value, pydantic.BaseModel):
+        return repr(value)
+    kind = type(value)
+    at_default = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in kind.model_fields.items()
+        if not field.is_required() and not field.default_factory_takes_validated_data
+    }
+    held = {name: getattr(value, name) for name in kind.model_fields}
+    given = [
+        f"{name}={briefly(each)}" for name, each in held.items() if name not in at_default or at_default[name] != each
+    ]
+    return f"{kind.__name__}({', '.join(given)})"

@@ -32,7 +32,7 @@ from .given import check_board, check_human, check_log
 from .handle import RunHandle
 from .members import Who, listed, members_of, named
 from .opportunity import Opportunity
-from .options import Brought, TeamOptions, made
+from .options import Brought, TeamOptions, briefly, made
 from .result import TeamResult
 from .running import judge_in, perform, roster, work
 from .sampling import Sampling
@@ -350,8 +350,9 @@ class AgentTeam(Classic, Talk, Sampling, Steering, Opportunity, Recorded):
         await self.aclose()
 
     def __repr__(self) -> str:
-        who = ", ".join(f"{each.name} ({each.seat})" if each.seat else each.name for each in self.members)
-        return f"AgentTeam({self.name!r}, {self.formation!r}, members=[{who}])"
+        seated = [(each.name, each.seat) for each in self.members]
+        who = ", ".join(name if seat in (None, name) else f"{name} ({seat})" for name, seat in seated)
+        return f"AgentTeam({self.name!r}, {briefly(self.formation)}, members=[{who}])"
 
     def _journal(self, log: Log | None) -> Log | None:
         check_log(log)

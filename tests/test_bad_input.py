@@ -292,7 +292,7 @@ limits: {usd: 0.5}
         (("model: openai/gpt-4o-mini", "model: opnai/gpt"), None, "opnai"),
         (("limits: {usd: 0.5}", "limits: {usd: 0.5"), 8, "not readable as YAML"),
         (("limits:", "name: again\nlimits:"), 7, "'name' stands here a second time"),
-        (("members:\n  - {name: ada, role: lead}\n  - {name: bob, role: coder}", "members: []"), 3, "at least 1 item"),
+        (("members:\n  - {name: ada, role: lead}\n  - {name: bob, role: coder}", "members: []"), 3, "at least one"),
         (("{name: bob, role: coder}", "{model: openai/x}"), None, "needs a name or a role"),
         (("{name: bob, role: coder}", "7"), 5, "MemberSpec"),
         (("{name: bob, role: coder}", "{name: bob, temperature: 9}"), 5, "less than or equal to 2"),

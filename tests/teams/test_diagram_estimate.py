@@ -355,7 +355,7 @@ def test_every_team_has_a_diagram_in_which_everybody_stands_once_and_the_task_le
 
 def everybody(team: AgentTeam) -> list[str]:
     """What the boxes of a team and all in it show."""
-    names = [f"{' '.join(team.name.split())} · {team.kind}"]
+    names = [team.kind if team.name == team.kind else f"{' '.join(team.name.split())} · {team.kind}"]
     for member in team.members:
         if isinstance(member.who, AgentTeam):
             names += everybody(member.who)
@@ -388,6 +388,15 @@ def test_a_diagram_shows_who_hears_whom() -> None:
     assert ("b", "-->", "a") in edges(AgentTeam.parallel(["a", "b"], aggregation="synthesize"))
     assert ("a", "<-.->", "board") in edges(AgentTeam.flat(["a", "b"]))
     assert "board" not in AgentTeam.flat(["a", "b"], shared_memory=False).diagram()
+
+
+def test_a_diagram_says_nothing_twice() -> None:
+    drawing = read(AgentTeam.hierarchical("lead", ["bob"]).diagram())
+    assert (drawing.shown("t"), drawing.shown("t_0"), drawing.shown("t_1")) == ("hierarchical", "lead", "bob")
+    named = read(AgentTeam.hierarchical(Agent("lead", name="ada"), ["bob"], name="office").diagram())
+    assert (named.shown("t"), named.shown("t_0")) == ("office · hierarchical", "ada\n(lead)")
+    other = read(AgentTeam.hierarchical(Agent("planner", name="ada"), ["bob"]).diagram())
+    assert other.shown("t_0") == "ada\nplanner\n(lead)"
 
 
 def test_a_team_of_many_with_a_team_among_them_has_no_id_twice() -> None:
