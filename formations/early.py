@@ -13,6 +13,7 @@ from .team_run import TeamRun
 from .voting import Approval, BucketedConfidence, Majority, Unanimity, VotingRule, cannot_change
 from .voting.composed import is_certain
 from .voting.counting import HeadCount
+from .voting.settled import in_any_order
 
 if TYPE_CHECKING:
     from .rounds import Deliberation
@@ -52,13 +53,14 @@ def lacking(
         return short
     counted = how.count(run, latest, read=read)
     ballots = ballots_of(counted)
-    if not cannot_change(ballots, out, rule, eligible=members):
+    certain = in_any_order(rule)
+    if not cannot_change(ballots, out, certain, eligible=members):
         return 1
     # What may yet be counted as another answer (7, which is 7 km and 7 m) is as good as still out.
     reads = [read[text_of(outcome)] for outcome in latest.values()]
     kept = [each for each, stays in zip(ballots, how.equivalence.firm(reads), strict=True) if stays or each is None]
     loose = len(ballots) - len(kept)
-    if loose and not cannot_change(kept, out + loose, rule, eligible=members):
+    if loose and not cannot_change(kept, out + loose, certain, eligible=members):
         return 1
     if how.stop is None:
         return 0 if how.is_settled(counted) else 1

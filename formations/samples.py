@@ -19,6 +19,7 @@ from .team_run import Job, TeamRun, Until
 from .voting import Approval, Ballot, Equivalence, Plurality, Rule, StopRule, VotingRule, cannot_change
 from .voting.composed import AllOf, AnyOf, parts_of, written
 from .voting.counting import HeadCount
+from .voting.settled import in_any_order
 from .voting.stopping import Answers, Beta, Dirichlet, Esc, class_sizes
 
 
@@ -127,7 +128,7 @@ class Samples:
         all_of_them = Counter(self.run.members[at % len(self.run.members)].name for at in range(self.most))
         waiting = [Ballot(voter=name) for name in (all_of_them - come).elements()]
 
-        certain = functools.partial(cannot_change, rule=self.rule, eligible=self.most)
+        certain = functools.partial(cannot_change, rule=in_any_order(self.rule), eligible=self.most)
         if counted.decision.status != "decided" or not certain(ballots, waiting):
             return 1
         firm = self._firm(counted)

@@ -74,6 +74,17 @@ def cannot_change(
     return all(_outcome(decided(all_say(content))) == outcome for content in _extremes(rule, names))
 
 
+def in_any_order(rule: VotingRule) -> VotingRule:
+    """A rule for asking whether ballots that come in any order can change anything: where it would take the earliest of
+    those that are level, that is open.
+
+    Answers are counted in the order of seats, so one that comes later may be the earlier one. rule: what decides.
+    """
+    if "earliest" not in rule.tie_break:
+        return rule
+    return rule.model_copy(update={"tie_break": rule.tie_break[: rule.tie_break.index("earliest")]})
+
+
 def _extremes(rule: HeadCount | Approval, names: Sequence[str]) -> Iterator[str | frozenset[str]]:
     """What is worst for somebody if all remaining ballots say it: whatever else happens lies between these.
 

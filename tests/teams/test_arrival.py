@@ -84,6 +84,21 @@ def test_an_answer_that_fits_two_others_makes_no_early_winner(kind: str, said: l
     assert outcomes(run([team(kind, said, order) for order in orders])) == waited
 
 
+@pytest.mark.parametrize("said", [["A", "B"], ["A", "A", "B", "B"], ["B", "A", "C", "A", "B"]], ids=" ".join)
+@pytest.mark.parametrize("kind", ["vote", "consensus"])
+def test_who_was_first_by_seat_and_not_by_time_parts_a_tie(kind: str, said: list[str]) -> None:
+    first = Plurality(tie_break=("earliest",))
+    orders = list(itertools.permutations(range(len(said))))
+    results = run([team(kind, said, order, rule=first) for order in orders])
+    assert len(outcomes(results)) == 1
+    assert outcomes(results) == outcomes(run([team(kind, said, orders[0], rule=first, early=False)]))
+
+
+def test_a_tie_break_by_who_was_first_does_not_make_anybody_wait_where_there_can_be_no_tie() -> None:
+    results = run([team("vote", ["A", "A", "A", "B"], (0, 1, 2, 3), rule=Plurality(tie_break=("earliest",)))])
+    assert sum(each.ok for each in results[0].members) == 3
+
+
 def test_numbers_within_a_tolerance_of_each_other_make_no_early_winner() -> None:
     near = Equivalence(tolerance="0.01")
     said = ["1.00", "1.01", "1.01", "1.02", "1.02"]
