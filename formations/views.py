@@ -89,15 +89,20 @@ def _grouped(order: Sequence[Outcome], choices: Mapping[str, str | None], sure: 
         groups.setdefault(choices.get(outcome.member), []).append(outcome)
     found = []
     for at, (choice, held) in enumerate(groups.items()):
-        head = "No answer could be read" if choice is None else f"Answer: {choice}"
+        head = "No answer could be read" if choice is None else f"Answer: {_inset(choice)}"
         lines = [head, f"Given by {len(held)} of {len(order)}."]
         for outcome in held:
             reasons = reason(outcome)
             mark = f" (confidence {sure[outcome.member]:g})" if outcome.member in sure else ""
             if mark or (reasons and reasons != choice):
-                lines.append(f"Reasons{mark}: {reasons if reasons != choice else '(none)'}")
+                lines.append(f"Reasons{mark}: {_inset(reasons) if reasons != choice else '(none)'}")
         found.append(Shown(f"Group {label(at).removeprefix('Response ')}", "\n".join(lines), _names(held)))
     return found
+
+
+def _inset(text: str) -> str:
+    """Words of a member's, so that no line of them can pass for one that says how many hold an answer, or how sure."""
+    return "\n    ".join(text.splitlines())
 
 
 def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
