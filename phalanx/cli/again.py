@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from phalanx.errors import UncertainStep, ValidationError
 from phalanx.settings import nearest
 
-from .failures import WrongUse
+from .failures import WrongUse, say
 from .journal import runs_file, stored_run
 from .options import code_of, read_limits, read_team, team_like
 from .present import Output, Work, present, say_undecided
@@ -39,6 +39,11 @@ class AgainOptions:
     at: str = ""
     output: Output = field(default_factory=Output)
 
+    @property
+    def changes(self) -> bool:
+        """Whether the run is to go on otherwise than it was: with another team or model, or under other limits."""
+        return bool(self.team or self.model or self.api_base or self.limits)
+
 
 def resume(options: AgainOptions) -> int:
     """Go on with a run that was interrupted, stopped, paused or killed; what it finished is not paid for again."""
@@ -53,6 +58,9 @@ def resume(options: AgainOptions) -> int:
         if open_steps:
             say_undecided(story, code_of(options.team))
             raise UncertainStep(open_steps[0].key, open_steps[0].name)
+        if story.status == "completed" and not options.changes:
+            say(f"run {one_line(story.run_id)} is complete: this is its answer, nothing is asked again or written")
+            return _played_back(options, story)
         team, log = _team(options, story), SqliteLog(runs_file())
 
         async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - what is resumed is not streamed
@@ -68,18 +76,18 @@ def resume(options: AgainOptions) -> int:
 def replay(options: AgainOptions) -> int:
     """Play a run back: no model and no tool is called, nothing is written, the answer is the same."""
 
-    def prepare() -> Work:
-        from phalanx.runtime.sqlite import SqliteLog
+    return present(options.output, lambda: _played_back(options, stored_run(options.run)))
 
-        story = stored_run(options.run)
-        team, log = _team(options, story), SqliteLog(runs_file())
 
-        async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - there is nothing to stream
-            return await team.replay(story.run_id, log=log, on_event=_ending_once(see))
+def _played_back(options: AgainOptions, story: Story) -> Work:
+    from phalanx.runtime.sqlite import SqliteLog
 
-        return Work(team=team, start=start, log=log, kept=False)
+    team, log = _team(options, story), SqliteLog(runs_file())
 
-    return present(options.output, prepare)
+    async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - there is nothing to stream
+        return await team.replay(story.run_id, log=log, on_event=_ending_once(see))
+
+    return Work(team=team, start=start, log=log, kept=False)
 
 
 def _ending_once(see: Listener) -> Listener:

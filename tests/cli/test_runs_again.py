@@ -106,6 +106,20 @@ def test_a_replay_is_shown_to_end_once_when_the_run_did(tmp_path: Path) -> None:
     assert ends == ["stopped", "goes on", "completed"]
 
 
+def test_a_run_that_is_complete_is_resumed_to_its_answer_and_nothing_is_written(tmp_path: Path) -> None:
+    write(tmp_path, PIPELINE)
+    first, before, again, as_json, after = several(
+        ("run", "team.yaml", "Which?", *OFFLINE, "-q"), ("export", "last", "before.jsonl"), ("resume", "last", "-q"),
+        ("resume", "last", "--json"), ("export", "last", "after.jsonl"), cwd=tmp_path,
+    )  # fmt: skip
+
+    assert [done.code for done in (first, before, again, as_json, after)] == [0] * 5
+    assert again.out == first.out
+    assert "is complete: this is its answer" in again.err
+    assert (facts(as_json)["status"], f"{facts(as_json)['text']}\n") == ("completed", first.out)
+    assert (tmp_path / "after.jsonl").read_text() == (tmp_path / "before.jsonl").read_text()
+
+
 def test_a_call_that_was_refused_is_listed_and_can_be_forked_at(told: dict[str, Done]) -> None:
     assert f"{SECOND}: offline/simulated, refused" in told["show"].out
     assert (told["fork refused"].code, facts(told["fork refused"])["status"]) == (0, "completed")
