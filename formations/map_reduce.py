@@ -180,7 +180,8 @@ class _Mill:
         ]
 
         def best(outcomes: Sequence[Outcome]) -> Answer | None:
-            return _joined([(each.member, each.text) for each in outcomes if each.ok])
+            found = [(each.member, each.text) for each in outcomes if each.ok]
+            return _joined(found) if found else None
 
         outcomes = await run.ask_jobs(
             jobs, stage="map", question=self.task.id, deadline=self.formation.deadline, best=best

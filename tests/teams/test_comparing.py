@@ -13,7 +13,7 @@ import pytest
 
 from phalanx import Agent, AgentTeam, Limits
 from phalanx.errors import ConfigurationError, TeamError, ValidationError
-from phalanx.formations.voting import ByEmbedding, ByEntailment, Equivalence, Plurality
+from phalanx.formations.voting import ByEmbedding, ByEntailment, Equivalence, Plurality, never
 from phalanx.messages import Request
 from phalanx.runtime.events import MemberFinished, StepFinished, Warned
 from phalanx.runtime.log import MemoryLog
@@ -102,6 +102,23 @@ async def test_later_rounds_ask_about_what_is_new_alone() -> None:
     result = await team.run("Which animal?")
     assert [set(each.choices.values()) for each in result.rounds] == [{"a cat", "a dog"}, {"some kind of feline"}]
     assert len(embedding.asked) == 1
+
+
+async def test_a_text_that_is_new_in_a_later_round_is_embedded_alone() -> None:
+    embedding = Embedding()
+
+    def reply(request: Request) -> str:
+        if request.about.member == "cy":
+            return "Answer: some kind of feline" if request.about.round else "Answer: a dog"
+        return "Answer: a cat"
+
+    team = AgentTeam.debate(
+        list(SAYS), rounds=1, trigger="always", stop=never(), equivalence=Equivalence(relation=ByEmbedding(embedding)),
+        model=FunctionModel(reply),
+    )  # fmt: skip
+    result = await team.run("Which animal?")
+    assert [set(each.choices.values()) for each in result.rounds] == [{"a cat", "a dog"}, {"a cat"}]
+    assert embedding.asked == [["a cat", "a dog"], ["some kind of feline"]]
 
 
 async def test_nothing_is_embedded_while_all_say_the_same() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx import Agent, AgentTeam, ConfigurationError, Limits, QuorumMissed, Task, ValidationError
+from phalanx import Agent, AgentTeam, ConfigurationError, Limits, QuorumMissed, Task, TeamError, ValidationError
 from phalanx.formations.map_reduce import MapReduce
 from phalanx.formations.pieces import By, split_text
 from phalanx.formations.receipts import receipts_of
@@ -255,6 +255,20 @@ async def test_teams_can_work_on_pieces_and_merge_them() -> None:
     assert team.estimate("Go.").calls == 6
     result = await team.run("Go.")
     assert (result, result.usage.calls) == ("out-y on stage 1", 6)
+
+
+async def test_without_a_single_piece_done_there_is_no_answer_and_not_an_empty_one() -> None:
+    for limits, own in ((Limits(seconds=1), None), (None, Limits(calls=0))):
+
+        async def slow(request: Request) -> str:
+            await anyio.sleep(5)
+            return "Done."
+
+        team = AgentTeam.map_reduce(
+            [Agent("worker", name="ann", limits=own)], "red", split="lines", max_pieces=2, model=FunctionModel(slow)
+        )
+        with pytest.raises(TeamError, match="limit"):
+            await team.run("One.\nTwo.", limits=limits)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ async def test_when_everybody_has_left_it_is_over() -> None:
     assert result.rounds[-1].number == 2
 
 
+async def test_who_abstained_twice_has_settled_on_nothing_and_is_asked_again() -> None:
+    says = {"a": "Answer: A", "b": "Answer: B", "c": "Answer: I don't know"}
+    model = Recording({(name, stage): text for name, text in says.items() for stage in ("draft", "revise")})
+    await AgentTeam.debate(list("abc"), 3, update="stable", stop="never", model=model).run("Which?")
+    revised = [(each.about.member, each.about.round) for each in model.requests if each.about.stage == "revise"]
+    assert sorted(revised) == [("a", 1), ("b", 1), ("c", 1), ("c", 2), ("c", 3)]
+
+
 def checking(verdicts: dict[str, bool]) -> Callable[[Request], Reply]:
     """A verifier that accepts or rejects by the answer it is shown."""
 
