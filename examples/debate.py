@@ -13,7 +13,7 @@ from phalanx.runtime.events import BallotCast, Decided, RoundStarted
 
 async def main(model: str) -> None:
     team = AgentTeam.debate(["ada", "bob", "cleo"], rounds=1, judge="judge", model=model)
-    async with team.stream("Which is a prime number: A) 1,001, B) 1,003 or C) 1,009?", seed=1) as events:
+    async with team.stream("Which is a prime number: A) 1,003, B) 1,001 or C) 1,009?", seed=1) as events:
         async for event in events:
             match event:
                 case RoundStarted(stage=stage, round=number):

@@ -131,6 +131,8 @@ def _provenance(result: TeamResult, askings: Sequence[_Asking]) -> str:
     parts = [each for each in good if each.outcome.text.strip() in text]
     if parts:
         return f"the answer is put together from {', '.join(_names(parts))}"
+    if result.status == "undecided":
+        return "there is no answer that was decided on"
     return "the answer is no member's own words: the formation put it together"
 
 

@@ -55,10 +55,12 @@ Answers = Mapping[str, Known] | Lookup | Iterable[Question]
 def invent(text: str, options: int | Sequence[str] = 4) -> Question:
     """The question that a simulated model takes `text` for when nobody told it the answer.
 
-    Its right answer is one of the options (letters, when only their number is given), drawn from the text alone: any
-    scorer finds the same one.
+    Its right answer is one of the options, drawn from the text alone: any scorer finds the same one. When only their
+    number is given they are letters: those that the text itself offers, as in "A) yes, B) no", else so many.
     """
     choices = options_of(options)
+    if isinstance(options, int):
+        choices = _offered(text) or choices
     return Question(text, pick(choices, "gold", text), choices)
 
 
@@ -83,11 +85,21 @@ def options_of(options: int | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+_LETTER = re.compile(r"(?:(?<!\w)\(|(?<![\w'(]))([A-Z])\)\s|^\s*([A-Z])[.:]\s", re.MULTILINE)
+
+
+def _offered(text: str) -> tuple[str, ...]:
+    """The letters that a text offers to choose from: A, B, … in order, each once; none when it does not."""
+    letters = tuple(first or second for first, second in _LETTER.findall(text))
+    in_order = tuple(chr(65 + at) for at in range(len(letters)))
+    return letters if len(letters) > 1 and letters == in_order else ()
+
+
 class Library:
     """The right answers: those it was given; invented ones where it was given none, or its function gives None."""
 
     def __init__(self, answers: Answers | None, options: int | Sequence[str]) -> None:
-        self.options = options_of(options)
+        self.options, self._given = options_of(options), options
         self._lookup: Lookup | None = answers if callable(answers) else None
         self._known: dict[str, Known | Question] | None = None
         if isinstance(answers, Mapping):
@@ -106,7 +118,7 @@ class Library:
         else:
             known = None
         if known is None:
-            return invent(key, self.options)
+            return invent(key, self._given)
         if isinstance(known, Question):
             return known
         if not isinstance(known, str):

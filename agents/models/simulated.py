@@ -24,10 +24,11 @@ class SimulatedModel:
 
     What it knows:
     skill: the chance that a first answer is right; or one for each member by name. options: how many options a
-    question has, or which. answers: the right answers by question id or text: a mapping or function to the gold
-    answer or to (gold, options), or Question objects; without, each question's right answer is invented from its
-    text, and `invent` and `questions` give the same one to whoever scores. correlation: the rho of theta ~ Beta that
-    members share question by question. distractor: the chance that a wrong answer is the question's popular one.
+    question has (for a question of which nothing is known: the letters that its text offers, if it offers any), or
+    which. answers: the right answers by question id or text: a mapping or function to the gold answer or to (gold,
+    options), or Question objects; without, each question's right answer is invented from its text, and `invent` and
+    `questions` give the same one to whoever scores. correlation: the rho of theta ~ Beta that members share question
+    by question. distractor: the chance that a wrong answer is the question's popular one.
 
     How it takes the work of others, which it reads in the prompt's data fences:
     revise_right, revise_wrong: chances a round that a wrong answer becomes right and a right one wrong. stubbornness:

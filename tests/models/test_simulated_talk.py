@@ -119,6 +119,25 @@ def test_an_open_numeric_answer_gets_wrong_numbers_around_it() -> None:
     assert set(wrong) <= {"19", "20", "21"}
 
 
+@pytest.mark.parametrize(
+    ("question", "letters"),
+    [
+        ("Which is prime: A) 1,001, B) 1,003 or C) 1,009?", "ABC"),
+        ("Which? (A) one (B) two", "AB"),
+        ("Which?\nA. one\nB. two\nC. three\nD. four\nE. five", "ABCDE"),
+        ("Is there life on Mars?", "ABCD"),
+        ("Which of f(A) and f(B) is larger?", "ABCD"),
+        ("B) comes before A) here.", "ABCD"),
+        ("Plan A) is the only one.", "ABCD"),
+    ],
+)
+def test_an_invented_answer_is_one_of_the_letters_that_the_question_offers(question: str, letters: str) -> None:
+    assert invent(question).options == tuple(letters)
+    said = answers(SimulatedModel(0.1), [draft(question, f"m{at}") for at in range(60)])
+    assert set(said) == set(letters)
+    assert invent(question, ("yes", "no")).options == ("yes", "no")
+
+
 def test_without_answers_the_right_one_is_invented_and_anybody_can_look_it_up() -> None:
     prompt = "Is there life on Mars?"
     assert answers(SimulatedModel(1.0), [draft(prompt)]) == [invent(prompt).gold]
