@@ -225,7 +225,8 @@ _define("°", 1, "° degree degrees deg")
 _UNIT = re.compile(r"[A-Za-zµμΩ°'\"′″$€£¥₹²³][^\d,;:!?=<>()\[\]{}\\|+]{0,30}(?:\^\{?-?\d\}?)?", re.S)
 _NO_UNIT = re.compile(
     r"(?:an?|and|are|as|at|be|because|but|by|for|from|has|have|if|in|into|is|its?|more|no|not|of|on|or|so|than|that|the"
-    r"|then|there|these|they|this|to|too|was|we|were|what|when|which|who|with|pi|sqrt|log|ln|exp|sin|cos|tan|mod)"
+    r"|then|there|these|they|this|to|too|was|we|were|what|when|which|who|with|pi|sqrt|log|ln|exp|sin|cos|tan|mod"
+    r"|cannot|false|incorrect|never|wrong|\w+n['’]t)"
 )
 
 

@@ -96,7 +96,21 @@ def number_in(sentence: str) -> str | None:
     numbers = _NUMBER.findall(sentence)
     if len(numbers) != 1 or re.search(r"\d", sentence.replace(numbers[0], "", 1)):
         return None
-    return str(numbers[0])
+    before, _, after = sentence.partition(numbers[0])
+    return None if _DENIED.search(before) or _WRONG.match(after) else str(numbers[0])
+
+
+# What is not 5, or is less than 5, is anything but 5; no more than 5 may well be.
+_DENIED = re.compile(
+    r"""(?:\b(?:not|cannot|never|neither|other\s+than|except)|n['’]t)\s+(?:(?:be|equal|equals|to|exactly|really)\s+)*$
+    |(?<!\bno\s)(?<!\bnot\s)\b(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than\s+$
+    |(?:^|[\w)]\s?)<\s?$|[\w)]\s?>\s?$""",
+    re.I | re.X,
+)
+_WRONG = re.compile(
+    r"[\s(]+(?:(?:is|was|seems|looks)\s+(?:(?:\w+ly|the)\s+)?)?(?:not|never|wrong|incorrect|false|(?:is|was)n['’]t)\b",
+    re.I,
+)
 
 
 def _number_or_date(answer: str, decimal: DecimalMark, percent: Percent, day_first: bool | None) -> Reading | None:

@@ -62,6 +62,25 @@ def test_yes_with_a_reason_in_which_no_stands_is_yes(said: str, meant: str) -> N
     assert AUTO.same(said, meant)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "not 5", "it is not 5", "isn't 5", "cannot be 5", "it is not equal to 5", "anything other than 5", "x < 5",
+        "< 5", "more than 5", "fewer than $5", "5 is wrong", "5 is clearly not right", "5 isn’t possible",
+        "5 isn't possible", "5 never", "5 (wrong)",
+    ],
+)  # fmt: skip
+def test_a_number_that_is_denied_or_a_bound_is_not_that_number(said: str) -> None:
+    for how in (AUTO, Equivalence(kind="number")):
+        assert how.read(f"Answer: {said}") != "5"
+        assert not how.same(f"Answer: {said}", "5")
+
+
+@pytest.mark.parametrize("said", ["5 or so", "> 5", "so -> 5", "no more than 5", "at least 5", "it is 5, not more"])
+def test_a_number_with_a_word_around_it_is_that_number(said: str) -> None:
+    assert Equivalence(kind="number").same(f"Answer: {said}", "5")
+
+
 @pytest.mark.parametrize("mark", ["\u200b", "\u2060", "\ufeff", "\u00ad", "\u200e", "\u200f", "\u061c"])
 def test_a_mark_that_nobody_sees_splits_no_vote(mark: str) -> None:
     replies = [f"Answer: 42{mark}", f"Answer{mark}: 42", f"{mark}Answer: 4{mark}2", "Answer: 42"]
