@@ -126,6 +126,15 @@ class Execution:
             with anyio.CancelScope(shield=True):
                 await self.flush()
 
+    def withdraw(self) -> None:
+        """Leave a journal as it was found by a run that wanted to go on from it, unless that has written something.
+
+        It has made no call then. What it says of itself from now on is shown and not recorded: that it could not go on
+        is nothing that became of the run.
+        """
+        if self.playback is not None and self.position == len(self.playback.records) and not self.doubtful:
+            self.pending, self.alongside, self.unread = [], [], True
+
     async def finish(self, *, cut_off: bool) -> None:
         """Write what is left, and let those who hear every run deal with it.
 

@@ -18,7 +18,7 @@ from phalanx.agents.models.stray import is_stray
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
-from phalanx.errors import ConfigurationError, LimitExceeded, PhalanxError, TeamError, ValidationError
+from phalanx.errors import ConfigurationError, LimitExceeded, LogError, PhalanxError, TeamError, ValidationError
 from phalanx.formations.base import Answer, Outcome
 from phalanx.formations.team_run import TeamRun
 from phalanx.runtime.asked import check_asked
@@ -112,6 +112,7 @@ async def _perform(
     job.status, job.error, job.result = "running", None, None
     status, text, reason = "cancelled", "", None
     cut_off = False
+    did_not_go_on = False
     try:
         await call_hooks(run.warn, hooks, "on_start", job)
         result = await work(team, run, job, default, team.prompts, limits)
@@ -119,13 +120,15 @@ async def _perform(
         job.status, job.result = "completed", result
     except Exception as failure:
         job.status, job.error = "failed", failure
-        status, reason = "failed", str(failure)
+        status, reason, did_not_go_on = "failed", str(failure), isinstance(failure, LogError)
         await call_hooks(run.warn, hooks, "on_error", job, failure)
         raise
     except BaseException as stop:  # cancelled, or the process is told to end: no time for hooks
-        job.status, job.error, cut_off = "failed", stop, True
+        job.status, job.error, cut_off, did_not_go_on = "failed", stop, True, True
         raise
     finally:
+        if did_not_go_on and not fork:
+            run.execution.withdraw()
         run.emit(RunFinished, status, text, reason, run.usage)
         await run.execution.finish(cut_off=cut_off)
     await call_hooks(run.warn, hooks, "on_complete", job, result)

@@ -179,6 +179,26 @@ async def test_another_prompt_is_a_divergence_at_its_step_that_names_the_field()
     assert world.calls == []
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5])
+async def test_who_cannot_go_on_with_a_run_leaves_its_journal_as_it_was(share: float) -> None:
+    whole, records = await recorded(BUILDS["debate"], World())
+    records = records[: int(share * len(records))]
+    log, shown = await log_with(records), list[AnyEvent]()
+    other = AgentTeam.debate(
+        [*World().members(), "eve"], 2, judge="jude", trigger="always", model=World().model,
+        prompts={"draft": "Think. {task}"},
+    )  # fmt: skip
+    with pytest.raises(ReplayDivergence):
+        await other.resume(RUN, log=log, on_event=shown.append)
+    assert isinstance(shown[-1], RunFinished)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await BUILDS["debate"](World()).resume(RUN, log=log)
+    assert [record for _, record in await log.read(f"run/{RUN}")] == records
+
+    assert facts(await BUILDS["debate"](World()).resume(RUN, log=log)) == facts(whole)
+
+
 async def test_a_fork_keeps_what_was_before_and_goes_on_anew() -> None:
     whole, records = await recorded(BUILDS["pipeline"], World())
     log = await log_with(records)
