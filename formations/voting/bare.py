@@ -63,6 +63,15 @@ _ABSTENTIONS = frozenset({
 })  # fmt: skip
 
 
+# One sentence that declines, and nothing after it.
+_REFUSAL = re.compile(
+    r"(?:as an ai(?: language)?(?: model| assistant)?, )?(?:(?:i'm|i am)(?: very| so| really)? sorry,? (?:but )?)?"
+    r"(?:i (?:can't|cannot|can not|won't|will not|am unable to|am not able to)|i'm (?:unable|not able) to) "
+    r"(?:help|assist|answer|comply|fulfil|provide|discuss|do that|determine)\b[^.!?\n]{0,100}"
+)
+
+
 def is_abstention(answer: str) -> bool:
-    """Whether an answer says, in so many words, that there is none."""
-    return answer.strip(" .!*").replace("’", "'").casefold() in _ABSTENTIONS
+    """Whether an answer says, in so many words, that there is none, or declines to give one."""
+    told = answer.strip(" .!*").replace("’", "'").casefold()
+    return told in _ABSTENTIONS or (told[:1] in ("i", "a") and _REFUSAL.fullmatch(told) is not None)

@@ -121,3 +121,27 @@ def test_reading_takes_no_longer_for_what_is_made_to_be_slow() -> None:
         Equivalence().read(text)
         Equivalence(kind="choice").classes([text, "A"])
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm sorry, but I can't help with that.", "I’m sorry, I cannot assist with that request.", "I can't help.",
+        "I am very sorry, but I am unable to answer this question.", "As an AI language model, I cannot provide advice",
+        "I'm not able to determine the answer!", "Answer: I cannot help with this",
+    ],
+)  # fmt: skip
+def test_who_declines_to_answer_abstains(said: str) -> None:
+    assert AUTO.read(said) is None
+    assert Plurality(tie_break=()).decide([AUTO.read(said), AUTO.read(said), AUTO.read("Answer: 5")]).winner == "5"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm sorry, Dave. I'm afraid I can't do that.", "I can't complain.", "I can't help falling in love: a song",
+        "I'm sorry, but the answer is 5", "I cannot be divided", "Answer: a cannot assist",
+    ],
+)  # fmt: skip
+def test_words_that_only_begin_like_it_are_an_answer(said: str) -> None:
+    assert AUTO.read(said) is not None
