@@ -67,7 +67,7 @@ _ABSTENTIONS = frozenset({
 _REFUSAL = re.compile(
     r"(?:as an ai(?: language)?(?: model| assistant)?, )?(?:(?:i'm|i am)(?: very| so| really)? sorry,? (?:but )?)?"
     r"(?:i (?:can't|cannot|can not|won't|will not|am unable to|am not able to)|i'm (?:unable|not able) to) "
-    r"(?:help|assist|answer|comply|fulfil|provide|discuss|do that|determine)\b[^.!?\n]{0,100}"
+    r"(?:help|assist|answer|comply|fulfil|provide|discuss|do that|determine)\b[^.!?:\n]{0,100}"
 )
 
 
