@@ -68,6 +68,8 @@ class Trial:
         decisions: dict[str, str] = {}
         while True:
             child = self.desk.start(self.formation, self.log, self.run_id, decisions=json.dumps(decisions))
+            # What is decided holds in each child that is told so, also after one that was killed while it did it again.
+            self.retried.update(self.effect_of(key) for key, decided in decisions.items() if decided == "retry")
             if self.kills == 0 or (self.kills < 3 and self.chance.random() < 0.4):
                 time.sleep(self.chance.uniform(0, self.took))
                 if child.kill():
@@ -96,14 +98,16 @@ class Trial:
 
     def decide(self, key: str) -> str:
         """Whoever is asked looks whether it was done."""
-        call = Journal.read(self.log, self.run_id).started[key].request
-        assert isinstance(call, ToolCall)
-        effect = f"send {call.parameters['to']}"
-        if (self.effects() - self.effects_before)[effect] and self.chance.random() < 0.5:
+        if (self.effects() - self.effects_before)[self.effect_of(key)] and self.chance.random() < 0.5:
             self.skipped += 1
             return "skip"
-        self.retried[effect] += 1
         return "retry"
+
+    def effect_of(self, key: str) -> str:
+        """What is written down when the step of this key is done."""
+        call = Journal.read(self.log, self.run_id).started[key].request
+        assert isinstance(call, ToolCall)
+        return f"send {call.parameters['to']}"
 
     def check(self, whole: object) -> None:
         journal = Journal.read(self.log, self.run_id)
