@@ -1,4 +1,4 @@
-"""Timing in rounds: everything that is compared takes its turn in each round, and only ratios within a round count."""
+"""Timing in turns: all that is compared takes its turn right after the others, and only such ratios count."""
 
 from __future__ import annotations
 
@@ -58,6 +58,10 @@ class Row:
         }  # fmt: skip
 
 
+PARTS, FEWEST = 8, 5
+"""How many turns a round is made of at most, and how often the work is done in each at least."""
+
+
 async def timed(work: Callable[[], Awaitable[object]], times: int) -> Timing:
     """Seconds for each of so many repetitions, after a collection of garbage."""
     gc.collect()
@@ -70,8 +74,14 @@ async def timed(work: Callable[[], Awaitable[object]], times: int) -> Timing:
 async def interleaved(
     contestants: Mapping[str, Callable[[], Awaitable[object]]], *, rounds: int, times: int
 ) -> dict[str, list[Timing]]:
-    """A timing of every contestant for every round, each round beginning with another one; all are warmed up first."""
+    """Timings of every contestant, which take turns, each time beginning with another one; all are warmed up first.
+
+    times: how often each does its work in a round. A round of many is made of short turns with a timing each: what
+    disturbs the machine for a moment then spoils one of them, and not the round.
+    """
     names = list(contestants)
+    parts = max(1, min(PARTS, times // FEWEST))
+    rounds, times = rounds * parts, times // parts
     for work in contestants.values():
         await timed(work, max(1, times // 5))
     found: dict[str, list[Timing]] = {name: [] for name in names}
