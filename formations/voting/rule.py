@@ -70,7 +70,8 @@ class VotingRule(Data):
     ) -> Decision:
         """Decide.
 
-        ballots: one a voter: a choice, a list (ranked), a set (approved), a mapping (scores), a Ballot, or None.
+        ballots: one a voter: a choice, a list (ranked), a set (approved), a mapping (scores), a Ballot, or None. Each
+        counts, also where several name the same voter, as several samples of one member do.
         seed: what chance is drawn from, when chance is needed; give each question its own. eligible: how many may
         vote (default: as many as there are ballots). candidates: whom one may vote for (default: whoever is named).
         verified: how many verifiers approve of a candidate; leader: who led the round before; both are used by the

@@ -273,3 +273,8 @@ def test_a_long_answer_is_cut_in_the_explanation_and_nowhere_else() -> None:
 def test_an_option_that_cannot_work_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"plurality|Plurality"):
         Plurality.model_validate(options)
+
+
+def test_each_ballot_counts_also_where_several_name_the_same_voter() -> None:
+    ballots = [Ballot("a", voter="ada"), Ballot("a", voter="ada"), Ballot("b", voter="bob")]
+    assert Plurality(tie_break=()).decide(ballots).tally == {"a": 2, "b": 1}
