@@ -25,7 +25,7 @@ from .statistics.transitions import Transitions
 from .summary import Finding, Standing, Summary, detectable, of
 from .sureness import Sureness, sentences
 from .svg import forest, is_wide, ladder, scatter, spots
-from .table import BROUGHT, SURE, brought, inequality, told
+from .table import BROUGHT, SURE, brought, inequality, told, turned
 from .wording import AN_ITEM, cost, count, duration, facts, money, percent, percents, simulated
 
 KINDS = {"better": "better", "worse": "worse", "tied": "tied", "not enough items": "open"}
@@ -274,7 +274,8 @@ def _diagnoses(diagnoses: Iterable[Diagnosis]) -> str:
 
 def _inside(diagnosis: Diagnosis) -> str:
     # The accuracies are drawn, and what a turn did stands below its table.
-    words = "".join(f"<p>{_safe(told_of)}</p>" for told_of in told(diagnosis)[1:] if "fixed" not in told_of)
+    elsewhere = turned(diagnosis)
+    words = "".join(f"<p>{_safe(sentence)}</p>" for sentence in told(diagnosis)[1:] if sentence not in elsewhere)
     tables = [
         _cells(f"Members' answers, round {turn.before} to {turn.after}", turn.members) for turn in diagnosis.turns
     ]

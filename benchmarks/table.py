@@ -185,10 +185,7 @@ def told(diagnosis: Diagnosis) -> list[str]:
     ]
     if diagnosis.attempts < diagnosis.of:
         words.append(f"This is of the {diagnosis.attempts:,} of {diagnosis.of:,} attempts that have ballots.")
-    for turn in diagnosis.turns:
-        words.append(f"Round {turn.before} to {turn.after}, members' answers: {inequality(turn.members)}")
-    if diagnosis.rounds:
-        words.append(f"Vote of the drafts to the final answer: {inequality(diagnosis.decided)}")
+    words += turned(diagnosis)
     if diagnosis.turns or diagnosis.rounds:
         words.append("Here c(1−a) is the share of all answers that were corrected, e·a the share that were spoilt.")
     if diagnosis.talked is not None:
@@ -201,6 +198,16 @@ def told(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.same_wrong is not None:
         same = diagnosis.same_wrong
         words.append(f"Two who are both wrong say the same in {percent(same.value)} {percents(same)} ({same.method}).")
+    return words
+
+
+def turned(diagnosis: Diagnosis) -> list[str]:
+    """What each round of a system that votes, and all of them, fixed and broke, in sentences."""
+    words = [
+        f"Round {turn.before} to {turn.after}, members' answers: {inequality(turn.members)}" for turn in diagnosis.turns
+    ]
+    if diagnosis.rounds:
+        words.append(f"Vote of the drafts to the final answer: {inequality(diagnosis.decided)}")
     return words
 
 
