@@ -74,7 +74,9 @@ class Alongside:
         return expect + len(records)
 
     async def read(self, stream: str, after: int = 0) -> list[tuple[int, object]]:
-        await self._execution.flush()
+        # Only for what was appended here: a run that goes on and has but read writes nothing yet.
+        if self._execution.alongside or self._execution.writing or self._execution.doubtful:
+            await self._execution.flush()
         return await self._log.read(stream, after)
 
     def watch(self, stream: str, after: int = 0) -> AsyncIterator[tuple[int, object]]:

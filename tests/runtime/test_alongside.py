@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from phalanx import AgentTeam
-from phalanx.errors import LogConflict, LogError
+from phalanx.errors import LogConflict, LogError, ReplayDivergence
 from phalanx.formations.team_run import TeamRun
 from phalanx.messages import Request
 from phalanx.runtime.alongside import Alongside
@@ -59,6 +59,22 @@ class Slow:
 
     async def aclose(self) -> None:
         await self.kept.aclose()
+
+
+async def test_who_reads_the_board_and_cannot_go_on_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
+    def team(model: str) -> AgentTeam:
+        return AgentTeam.flat(["ada", "bob"], model=FunctionModel(lambda _: "Answer: 1", name=f"offline/{model}"))
+
+    async def kept(log: SqliteLog) -> list[object]:
+        return [await log.read(stream) for stream in sorted(await log.streams())]
+
+    async with SqliteLog(tmp_path / "log.db") as log:
+        result = await team("one").run("Which?", log=log, run_id="r")
+        before = await kept(log)
+        with pytest.raises(ReplayDivergence):
+            await team("other").resume("r", log=log)
+        assert await kept(log) == before
+        assert (await team("one").resume("r", log=log)).board == result.board
 
 
 async def test_an_answer_is_on_the_board_in_the_file_before_the_next_member_is_asked(tmp_path: Path) -> None:
