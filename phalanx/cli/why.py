@@ -65,7 +65,8 @@ def _missing(story: Story) -> Iterator[str]:
 
 def _showings(story: Story) -> Iterator[str]:
     """What others wrote that stood in each prompt, from the prompts themselves."""
-    shown = [each for each in story.walk() if each.shown]
+    # Who a limit refused before its first call had a prompt made for it, and was sent nothing.
+    shown = [each for each in story.walk() if each.shown and (each.status != "refused" or each.usage.calls)]
     if not shown:
         yield "nobody was shown what another member wrote"
         return

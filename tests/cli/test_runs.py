@@ -34,6 +34,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
         "list json": ("runs", "--json"),
         "one": ("runs", "--limit", "1"),
         "show stopped": ("show", "last"),
+        "why stopped": ("why", "last"),
         "replay stopped": ("replay", "last", "--json"),
         "resume": ("resume", "last", "--limit", "calls=2", "--json"),
         "show": ("show", "last"),
@@ -166,6 +167,14 @@ def test_why_follows_the_answer_back_to_what_it_was_made_from(told: dict[str, Do
 
     assert lines[at + 1].startswith("  bob (coder), does stage 2: ")
     assert lines[at + 2].startswith("    ada (planner), does stage 1: ")
+
+
+def test_why_does_not_say_that_somebody_saw_what_a_limit_kept_from_being_sent(told: dict[str, Done]) -> None:
+    stopped = told["why stopped"].out
+
+    assert "bob (coder), does stage 2 gave no answer (refused): calls limit of this run reached" in stopped
+    assert "nobody was shown what another member wrote" in stopped
+    assert "  bob (coder), does stage 2: ada (planner), does stage 1" in told["why"].out
 
 
 def test_a_fork_is_a_new_run_that_keeps_what_came_before_the_step(told: dict[str, Done]) -> None:
