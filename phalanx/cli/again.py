@@ -41,8 +41,11 @@ class AgainOptions:
 
     @property
     def changes(self) -> bool:
-        """Whether the run is to go on otherwise than it was: with another team or model, or under other limits."""
-        return bool(self.team or self.model or self.api_base or self.limits)
+        """Whether the run is to go on otherwise than it was: with another model, or under other limits.
+
+        A team that is given may be the one that began it, which its file of runs cannot hold.
+        """
+        return bool(self.model or self.api_base or self.limits)
 
 
 def resume(options: AgainOptions) -> int:
@@ -59,8 +62,9 @@ def resume(options: AgainOptions) -> int:
             say_undecided(story, code_of(options.team))
             raise UncertainStep(open_steps[0].key, open_steps[0].name)
         if story.status == "completed" and not options.changes:
+            played_back = _played_back(options, story)
             say(f"run {one_line(story.run_id)} is complete: this is its answer, nothing is asked again or written")
-            return _played_back(options, story)
+            return played_back
         team, log = _team(options, story), SqliteLog(runs_file())
 
         async def start(see: Listener, streaming: bool) -> TeamResult:  # noqa: ARG001 - what is resumed is not streamed

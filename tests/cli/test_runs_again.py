@@ -120,6 +120,27 @@ def test_a_run_that_is_complete_is_resumed_to_its_answer_and_nothing_is_written(
     assert (tmp_path / "after.jsonl").read_text() == (tmp_path / "before.jsonl").read_text()
 
 
+def test_so_is_one_of_a_team_that_only_its_own_code_can_make(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN_CODE)
+    first, before, without, again, after = several(
+        ("run", "own.py:team", "Which?", "-q"), ("export", "last", "before.jsonl"), ("resume", "last", "-q"),
+        ("resume", "last", "--team", "own.py:team", "-q"), ("export", "last", "after.jsonl"), cwd=tmp_path,
+    )  # fmt: skip
+
+    assert [done.code for done in (first, before, again, after)] == [0] * 4
+    assert (without.code != 0, "is complete" in without.err, "--team" in without.err) == (True, False, True)
+    assert again.out == first.out == "It is a cat.\n"
+    assert (tmp_path / "after.jsonl").read_text() == (tmp_path / "before.jsonl").read_text()
+
+
+OWN_CODE = """
+from phalanx import AgentTeam
+from phalanx.testing import FunctionModel
+
+team = AgentTeam.pipeline(["ada"], model=FunctionModel(lambda request: "It is a cat."))
+"""
+
+
 def test_a_call_that_was_refused_is_listed_and_can_be_forked_at(told: dict[str, Done]) -> None:
     assert f"{SECOND}: offline/simulated, refused" in told["show"].out
     assert (told["fork refused"].code, facts(told["fork refused"])["status"]) == (0, "completed")
