@@ -38,7 +38,7 @@ from phalanx.settings import DEFAULT_MAX_TOKENS
 from .halves import whole
 from .memory import AgentMemory
 from .models.model import Model, is_free, native_tools, price, stream
-from .models.stray import is_stray
+from .models.stray import LEAKED, is_stray
 from .output import Shape
 from .prompts import Prompts, fenced
 from .result import AgentResult
@@ -254,7 +254,7 @@ async def ask_model(run: Run, model: Model, request: Request, *, member: str = "
             if not is_stray(stop):
                 raise
             # It would end the member's siblings, or the whole program, for what is a failed call.
-            raise LLMCallError("what it waited for was cancelled, and not by this run", model=model.name) from stop
+            raise LLMCallError(LEAKED, model=model.name) from stop
 
     async def asked(key: str) -> Completion:
         if not run.execution.streaming:

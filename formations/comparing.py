@@ -7,18 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from phalanx.agents.agent import Agent
-from phalanx.agents.models.stray import is_stray
+from phalanx.agents.models.stray import LEAKED, is_stray
 from phalanx.agents.output import Shape
 from phalanx.agents.prompts import fenced_all
 from phalanx.agents.task import Task
 from phalanx.agents.tools.tool import call_maybe_async
 from phalanx.errors import TeamError, ToolExecutionError, ValidationError
 from phalanx.messages import Data, ToolCall, ToolResult
-from phalanx.runtime.human import RunPaused
 from phalanx.runtime.run import Run
+from phalanx.runtime.together import together
 
 from .base import FormationModel, Member, Outcome
 from .one_asking import OneAsking
@@ -97,22 +96,7 @@ class Comparing:
             ]
         else:
             asks = [partial(_judged, place.branch("judge"), step.judge, pair) for pair in pairs]
-        said: list[bool | None] = [None] * len(pairs)
-        fatal: list[Exception | RunPaused] = []
-
-        async def one(at: int, ask: Callable[[], Awaitable[bool | None]], group: TaskGroup) -> None:
-            try:
-                said[at] = await ask()
-            except (Exception, RunPaused) as broken:  # noqa: BLE001 - raised again below, as itself and not in a group
-                fatal.append(broken)
-                group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for at, ask in enumerate(asks):
-                group.start_soon(one, at, ask, group)
-        if fatal:
-            raise fatal[0]
-        return said
+        return await together(asks)
 
     def unknown(self, one: str, other: str) -> None:  # noqa: ARG002 - they are answers, which a warning need not repeat
         """Say, once in a run, that answers were counted as different because nobody had compared them."""
@@ -155,8 +139,7 @@ async def _step(place: Run, name: str, given: dict[str, object], call: Callable[
         except anyio.get_cancelled_exc_class() as stop:
             if not is_stray(stop):
                 raise
-            leaked = RuntimeError("what it waited for was cancelled, and not by this run")
-            raise ToolExecutionError(name, leaked) from stop
+            raise ToolExecutionError(name, RuntimeError(LEAKED)) from stop
 
     result = await place.step("tool", name, ToolCall(id=name, tool_name=name, parameters=given), execute)
     return result.output

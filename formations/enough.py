@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from phalanx.agents.models.stray import is_stray
+from phalanx.agents.models.stray import LEAKED, is_stray
 
 from .base import Outcome
 from .side_by_side import Job, Until
@@ -46,6 +46,6 @@ def _telling(prompt: Callable[[Mapping[str, Outcome]], str]) -> Callable[[Mappin
         except BaseException as stop:
             if not is_stray(stop):
                 raise
-            raise RuntimeError("what it waited for was cancelled, and not by this run") from stop
+            raise RuntimeError(LEAKED) from stop
 
     return told

@@ -14,7 +14,7 @@ from phalanx.agents.agent import Agent
 from phalanx.agents.loop import unknown_price
 from phalanx.agents.models.model import Model, check, is_free, price
 from phalanx.agents.models.offline import FunctionModel
-from phalanx.agents.models.stray import is_stray
+from phalanx.agents.models.stray import LEAKED, is_stray
 from phalanx.agents.prompts import Prompts
 from phalanx.agents.task import Task, call_hooks
 from phalanx.agents.tools.use import jsonable
@@ -190,7 +190,7 @@ async def work(
         if not is_stray(stop):
             raise
         # It came out of a function of the user's: to whoever waits for the run nothing is cancelled.
-        refusal = TeamError(f"{team.kind} broke off: what it waited for was cancelled, and not by this run")
+        refusal = TeamError(f"{team.kind} broke off: {LEAKED}")
         refusal.__cause__ = stop
     if refusal is None:
         refusal = inside.cut_short

@@ -7,6 +7,9 @@ import math
 
 import anyio
 
+LEAKED = "what it waited for was cancelled, and not by this run"
+"""What is said of such a cancellation where it becomes somebody's error."""
+
 
 def is_stray(stop: BaseException) -> bool:
     """Whether a cancellation came out of what was called, and is no wish of anybody who waits for it.

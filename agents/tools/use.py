@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 from pydantic_core import to_jsonable_python
 
-from phalanx.agents.models.stray import is_stray
+from phalanx.agents.models.stray import LEAKED, is_stray
 from phalanx.agents.showable import unshowable
 from phalanx.errors import PhalanxError, ToolDenied, ToolExecutionError, ToolNotFoundError
 from phalanx.messages import ToolCall, ToolResult
@@ -51,8 +51,7 @@ async def use(run: Run, tools: Mapping[str, Tool], call: ToolCall, approve: Appr
         except anyio.get_cancelled_exc_class() as stop:
             if not is_stray(stop):
                 raise
-            leaked = RuntimeError("what it waited for was cancelled, and not by this run")
-            return _failed(call, ToolExecutionError(call.tool_name, leaked))
+            return _failed(call, ToolExecutionError(call.tool_name, RuntimeError(LEAKED)))
 
     return await run.step("tool", call.tool_name, call, execute, idempotent=bool(getattr(tool, "idempotent", False)))
 
