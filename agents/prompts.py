@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import string
 from collections.abc import Iterable, Mapping
 
@@ -314,6 +315,17 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 def fenced_all(parts: Iterable[tuple[str, str]], empty: str = "(nothing)") -> str:
     """Several (label, text) as data blocks, in order."""
     return "\n\n".join(fenced(text, label) for label, text in parts) or empty
+
+
+def fences(text: str) -> list[tuple[str, str]]:
+    """What stands between the fences in a `text`, each after its label as it is written there: what `fenced` made.
+
+    A fence carries a mark that does not occur in what it holds, so one that somebody wrote is inside of a real one.
+    """
+    return [(label, held) for _, label, held in _FENCE.findall(text)]
+
+
+_FENCE = re.compile(r'<data id="(\w+)" from="((?:[^"\\]|\\.)*)">\n(.*?)\n</data id="\1">', re.DOTALL)
 
 
 def label(at: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from phalanx.agents.prompts import fences
 from phalanx.messages import Data
 
 from .base import Outcome, Round
@@ -97,21 +98,19 @@ def _sources(member: str, at: int, rounds: Sequence[Round], outcomes: Sequence[O
     return found
 
 
-# A fence carries a mark that does not occur in what it holds, so a fence that somebody wrote is inside of a real one.
-_FENCE = re.compile(r'<data id="(\w+)" from=("(?:[^"\\]|\\.)*")>\n(.*?)\n</data id="\1">', re.DOTALL)
-OWN = '"yourself"'
+OWN = "yourself"
 """The label of a fence around what a member said itself."""
 _CUT = re.compile(r"\[cut: \d+ characters not shown\]\n")
 
 
 def fenced_in(asking: Outcome) -> Iterator[tuple[str, str]]:
-    """What each fence holds in what a member was sent, after its label (as it stands there, in quotes).
+    """What each fence holds in what a member was sent, after its label.
 
     asking: the outcome that has the messages.
     """
     for message in asking.messages:
         if message.role == "user":
-            yield from ((label, body) for _, label, body in _FENCE.findall(message.content))
+            yield from fences(message.content)
 
 
 def shows(body: str, text: str, choice: str | None = None) -> bool:

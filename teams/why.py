@@ -100,7 +100,7 @@ def _find_sources(asking: _Asking, ended: Sequence[_Asking], wrote: dict[str, li
         # Of those who said the same the last; its own word where it is shown as such, else that of somebody else.
         fitting = [each for each in found if (each.outcome.member == asking.outcome.member) == (label == OWN)] or found
         if not fitting:
-            asking.given.append(f"{_line(label)} ({_line(body, 40)})")
+            asking.given.append(f'"{_line(label)}" ({_line(body, 40)})')
         elif fitting[-1] not in asking.sources:
             asking.sources.append(fitting[-1])
 

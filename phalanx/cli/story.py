@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, get_args
 
+from phalanx.agents.prompts import fences
 from phalanx.errors import LogError
 from phalanx.messages import Completion, Request, ToolCall, ToolResult, Usage
 from phalanx.runtime.events import (
@@ -28,8 +28,6 @@ from phalanx.runtime.events import (
 )
 
 Path = tuple[str, ...]
-# Between its marks, a text that somebody else wrote: what `agents.prompts.fenced` makes.
-_SHOWN = re.compile(r'<data id="([0-9a-f]{8})" from="((?:[^"\\]|\\.)*)">\n(.*?)\n</data id="\1">', re.DOTALL)
 
 
 @dataclass
@@ -252,15 +250,14 @@ class Story:
             )
             (self.askings if around is None else around.inside).append(asking)
         beside = self.askings if around is None else around.inside
-        asking.shown = [self._source(found, beside, asking) for found in _SHOWN.finditer(event.prompt)]
+        asking.shown = [self._source(label, held.strip(), beside, asking) for label, held in fences(event.prompt)]
 
-    def _source(self, found: re.Match[str], beside: Sequence[Asking], by: Asking) -> Shown:
-        text = found[3].strip()
+    def _source(self, label: str, text: str, beside: Sequence[Asking], by: Asking) -> Shown:
         wrote = [each for each in beside if each is not by and each.text.strip() and each.text.strip() == text]
         # The last of those that said the same; its own word before that of others, if it is shown as such.
         own = [each for each in wrote if each.member == by.member]
-        pick = own if found[2] == "yourself" else [each for each in wrote if each.member != by.member] or wrote
-        return Shown(found[2], text, pick[-1] if pick else None)
+        pick = own if label == "yourself" else [each for each in wrote if each.member != by.member] or wrote
+        return Shown(label, text, pick[-1] if pick else None)
 
     def _call(self, event: StepStarted | StepFinished) -> Call:
         if (call := self.calls.get(event.key)) is None:
